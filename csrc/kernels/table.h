@@ -1,0 +1,123 @@
+// The kernel table: what an instruction set can override. Each entry is a pure function on raw
+// pointers: it neither allocates nor throws nor knows of threads. `reference` fills every row first.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "kernels/lists.h"
+#include "runtime/dtype.h"
+
+namespace pynn::kernels {
+
+enum class Pointwise : std::uint16_t {
+#define PYNN_ROW(name, ...) name, name##_grad,
+  PYNN_DIFFERENTIABLE_UNARY(PYNN_ROW)
+#undef PYNN_ROW
+#define PYNN_ROW(name) name,
+  PYNN_PLAIN_UNARY(PYNN_ROW) PYNN_TEST_UNARY(PYNN_ROW) PYNN_BINARY(PYNN_ROW) PYNN_COMPARE(PYNN_ROW)
+#undef PYNN_ROW
+  where,  // (condition: bool, a, b)
+  count
+};
+
+enum class Reduce : std::uint8_t {
+#define PYNN_ROW(name) name,
+  PYNN_REDUCTIONS(PYNN_ROW)
+#undef PYNN_ROW
+  count
+};
+
+enum class Activation : std::uint8_t {
+  linear,
+#define PYNN_ROW(name, ...) name,
+  PYNN_ACTIVATIONS(PYNN_ROW)
+#undef PYNN_ROW
+  count
+};
+
+inline constexpr std::size_t kPointwise = static_cast<std::size_t>(Pointwise::count);
+inline constexpr std::size_t kReduce = static_cast<std::size_t>(Reduce::count);
+
+// out[i] = f(in[0][i], in[1][i], ...; attr) over n contiguous elements. `out` may be one of `in`.
+// `attr` holds up to two parameters (alpha, ...); null where the formula has none.
+using PointwiseFn = void (*)(std::size_t n, void* out, const void* const* in, const double* attr);
+
+// out[i] = (To)in[i]. Float to integer truncates; anything to bool is != 0.
+using CastFn = void (*)(std::size_t n, void* out, const void* in);
+
+// One value from a contiguous run, summed in a fixed order with at least pairwise accuracy. n >= 1
+// for max and min; NaN propagates.
+using ReduceRunFn = void (*)(std::size_t n, const void* x, void* out);
+
+// out[j] = reduce over i of x[i * ld + j], j < cols: the reduction of the leading axis.
+using ReduceColumnsFn = void (*)(std::size_t rows, std::size_t cols, std::ptrdiff_t ld,
+                                 const void* x, void* out);
+
+// Index of the first extreme element of a run (the first NaN if there is one).
+using ArgFn = std::int64_t (*)(std::size_t n, const void* x);
+
+// Row-wise maps over contiguous (rows, cols).
+using RowsFn = void (*)(std::size_t rows, std::size_t cols, const void* x, void* y);
+using RowsGradFn = void (*)(std::size_t rows, std::size_t cols, const void* dy, const void* y,
+                            void* dx);
+
+// Elements [first, first + n) of a random stream: element i depends on (key, stream, i) alone, so
+// any partition of the range gives the same bits. `first` is a multiple of 4.
+using RandomFn = void (*)(std::uint64_t key, std::uint64_t stream, std::uint64_t first,
+                          std::size_t n, void* out);
+
+using FiniteFn = bool (*)(std::size_t n, const void* x);
+
+// y(cols, rows) = transpose of x(rows, cols), element strides ldx and ldy.
+using TransposeFn = void (*)(std::size_t rows, std::size_t cols, const void* x, std::ptrdiff_t ldx,
+                             void* y, std::ptrdiff_t ldy);
+
+// C(m, n) = activation(A(m, k) B(k, n) + bias(n)), or C += A B when `accumulate` (then neither bias
+// nor activation). Strides in elements; C's column stride is 1. Every element of C is one chain of
+// fused multiply-adds over k in an order that depends on k alone: the bits do not depend on how a
+// caller cuts m and n into blocks.
+struct Gemm {
+  std::int64_t m, n, k;
+  const void* a;
+  std::int64_t a_row, a_col;
+  const void* b;
+  std::int64_t b_row, b_col;
+  void* c;
+  std::int64_t c_row;
+  const void* bias;       // n values, or null
+  Activation activation;  // linear: none
+  const double* attr;     // the activation's parameters
+  bool accumulate;
+  void* workspace;        // gemm_workspace bytes, 64-byte aligned; null when that is zero
+};
+using GemmFn = void (*)(const Gemm&);
+using GemmWorkspaceFn = std::size_t (*)(const Gemm&);
+
+struct Table {
+  const char* isa;
+  std::size_t vector_bytes;
+  PointwiseFn pointwise[kPointwise][kDTypes];  // null where the op has no meaning for the type
+  CastFn cast[kDTypes][kDTypes];               // [to][from]
+  ReduceRunFn reduce_run[kReduce][kDTypes];    // f32 f64 i32 i64
+  ReduceColumnsFn reduce_columns[kReduce][kDTypes];
+  ArgFn argmax[kDTypes], argmin[kDTypes];      // f32 f64 i32 i64
+  RowsFn softmax[kDTypes], log_softmax[kDTypes], logsumexp[kDTypes];  // f32 f64
+  RowsGradFn softmax_grad[kDTypes], log_softmax_grad[kDTypes];        // (dy, y) -> dx
+  RandomFn random_uniform[kDTypes], random_normal[kDTypes];  // f32 f64; [0, 1) and N(0, 1)
+  FiniteFn all_finite[kDTypes];                              // f32 f64
+  TransposeFn transpose[9];                                  // by item size: 1 2 4 8
+  GemmFn gemm[kDTypes];                                      // f32 f64
+  GemmWorkspaceFn gemm_workspace[kDTypes];
+};
+
+// The table in use: chosen once by what the CPU has, or by PYNN_ISA. Throws ValueError for a name
+// that is unknown or that this CPU cannot run.
+const Table& table();
+// The table of one instruction set by name ("reference", "baseline", "avx2", "avx512", "neon"), or
+// null if this build or this CPU does not have it.
+const Table* table_for(const char* isa);
+// Names of the tables that this CPU can run, best last; null-terminated.
+const char* const* available_isas();
+
+}  // namespace pynn::kernels

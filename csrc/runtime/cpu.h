@@ -1,0 +1,30 @@
+// What this CPU has, and how many of its cores this process may use.
+#pragma once
+
+namespace pynn {
+
+struct CpuFeatures {
+  bool avx2;         // AVX2, FMA, F16C, BMI2 and the operating system saves YMM
+  bool avx512;       // AVX-512 F, BW, DQ, VL, CD and the operating system saves ZMM
+  bool avx512_bf16;
+  bool neon;
+};
+const CpuFeatures& cpu_features();
+const char* cpu_name();
+
+// CPUs granted by the affinity mask, capped by the cgroup (v1 or v2) CPU quota, at least 1.
+int available_cpus();
+
+// Sets flush-to-zero and denormals-are-zero for the calling thread and restores what was there.
+class FlushDenormals {
+ public:
+  FlushDenormals();
+  ~FlushDenormals();
+  FlushDenormals(const FlushDenormals&) = delete;
+  FlushDenormals& operator=(const FlushDenormals&) = delete;
+
+ private:
+  unsigned long saved_;
+};
+
+}  // namespace pynn
