@@ -1,0 +1,108 @@
+// Op: one row of the op table. Programs ask a row's traits, never its name.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "kernels/table.h"
+#include "ops/tensor.h"
+
+namespace pynn {
+
+// What one replay of a program knows: the key of this run's random numbers.
+struct RunState {
+  std::uint64_t key = 0;
+  std::uint64_t run = 0;  // counts replays; random steps draw from stream (step id, run)
+};
+
+// Code outside the op table: a Python function, say. It reads `inputs` and writes `outputs`.
+struct HostFunction {
+  std::string name;
+  std::vector<TensorType> outputs;
+  std::function<void(std::span<const View> inputs, std::span<const View> outputs)> call;
+  // Builds the step of the vector-Jacobian product, (inputs..., outputs..., output gradients...) ->
+  // input gradients; null where there is none.
+  std::shared_ptr<const HostFunction> backward;
+};
+
+// An op's parameters. What each field means is said at the op's row.
+struct Attrs {
+  Dims dims;                       // axes, target shape, starts ...
+  Dims more;                       // a second list: stops, steps ...
+  Dims steps;                      // a third
+  std::array<double, 2> reals{};   // alpha, epsilon ...
+  DType dtype = DType::f32;        // the target of cast, random, one_hot
+  bool flag = false;               // keepdims, ...
+  bool flag2 = false;
+  std::uint64_t stream = 0;        // random ops: the stream's number
+  kernels::Activation activation = kernels::Activation::linear;
+  std::shared_ptr<const HostFunction> host;
+};
+
+// Traits by which passes decide. An op is independent along an axis where no output element depends
+// on input elements at another index of that axis.
+enum Trait : std::uint32_t {
+  kPointwise = 1,      // out[i] depends on in[i] (broadcast): fusible into chains; `pointwise` is set
+  kView = 2,           // no work: the output is the input's memory under other strides
+  kRowwise = 4,        // independent along the leading axes, all but the last
+  kContiguous = 8,     // inputs must be contiguous: the recorder inserts copies
+  kProduct = 16,       // matrix product whose epilogue can take a bias and an activation
+  kRandom = 32,        // draws random numbers: never merged with an equal step
+  kEffect = 64,        // acts beyond its outputs: never removed
+  kActivation = 128,   // pointwise and usable as a product's epilogue; `activation` is set
+};
+
+// Prepared work: pointers, sizes and cuts into chunks are decided, calling it only computes.
+using Launch = std::function<void(const RunState&)>;
+
+struct GradientArgs {
+  const Attrs& attrs;
+  std::span<const Tensor> inputs;
+  std::span<const Tensor> outputs;
+  std::span<const Tensor> doutputs;  // gradient of each output; undefined where none arrived
+  std::span<const bool> wanted;      // whether inputs[i]'s gradient is needed
+};
+
+struct Op {
+  std::string name;
+  std::uint32_t traits = 0;
+  int arity = 1;  // -1: any number of inputs
+
+  // Output types from input types; checks shapes and dtypes and throws ValueError or TypeError.
+  std::function<std::vector<TensorType>(const Attrs&, std::span<const TensorType>)> infer;
+
+  // Prepares a launch over views that stay valid while it lives. Null for views and pointwise ops
+  // (those run as chains).
+  std::function<Launch(const Attrs&, std::span<const View> in, std::span<const View> out)> prepare;
+
+  // kView: the output as a view of the input.
+  std::function<View(const Attrs&, const View& in)> view;
+
+  // Gradients of the inputs (undefined for the unwanted and the non-differentiable), by emitting ops.
+  // Null: not differentiable.
+  std::function<std::vector<Tensor>(const GradientArgs&)> gradient;
+
+  kernels::Pointwise pointwise = kernels::Pointwise::count;       // kPointwise; count: a cast
+  kernels::Activation activation = kernels::Activation::linear;  // kActivation
+
+  bool is(Trait t) const { return (traits & t) != 0; }
+};
+
+// The table: every op by name. Throws ValueError for an unknown one.
+const Op& op(std::string_view name);
+std::span<const Op> all_ops();
+
+// Each family of ops adds its rows; registry.cpp lists the families.
+class OpTable {
+ public:
+  Op& add(Op row);  // the row as stored; valid until the next add
+  std::vector<Op> rows;
+};
+
+}  // namespace pynn

@@ -1,0 +1,68 @@
+// Tensor: what op functions take and return. Either concrete (an Array) or symbolic (a slot of the
+// program being recorded on this thread).
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "runtime/array.h"
+
+namespace pynn {
+
+struct Op;
+struct Attrs;
+class Recorder;
+
+using SlotId = std::int32_t;
+
+struct TensorType {
+  DType dtype;
+  Shape shape;
+  bool operator==(const TensorType&) const = default;
+};
+
+class Tensor {
+ public:
+  Tensor() = default;
+  Tensor(Array array)  // NOLINT: an array is a concrete tensor
+      : type_{array.dtype, array.shape}, array_(std::move(array)) {}
+  Tensor(std::shared_ptr<Recorder> recorder, SlotId slot, TensorType type)
+      : type_(std::move(type)), recorder_(std::move(recorder)), slot_(slot) {}
+
+  bool defined() const { return symbolic() || array_.owner != nullptr; }
+  bool symbolic() const { return recorder_ != nullptr; }
+  const TensorType& type() const { return type_; }
+  DType dtype() const { return type_.dtype; }
+  const Shape& shape() const { return type_.shape; }
+  int rank() const { return type_.shape.rank(); }
+  std::int64_t size() const { return element_count(type_.shape); }
+
+  // The values. Throws RuntimeError for a symbolic tensor: it has none while it is being recorded.
+  const Array& array() const;
+  const std::shared_ptr<Recorder>& recorder() const { return recorder_; }
+  SlotId slot() const { return slot_; }
+
+ private:
+  TensorType type_{DType::f32, {}};
+  Array array_;
+  std::shared_ptr<Recorder> recorder_;
+  SlotId slot_ = -1;
+};
+
+// What records op calls; program/ implements it.
+class Recorder {
+ public:
+  virtual ~Recorder() = default;
+  virtual std::vector<Tensor> record(const Op& op, const Attrs& attrs,
+                                     std::span<const Tensor> inputs) = 0;
+};
+
+// The recorder of this thread, or null outside recordings.
+Recorder* active_recorder();
+void set_active_recorder(Recorder* recorder);
+
+// Runs `op` at once, or records it where a recording is active on this thread.
+std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs);
+Tensor apply1(const Op& op, const Attrs& attrs, std::initializer_list<Tensor> inputs);
+
+}  // namespace pynn

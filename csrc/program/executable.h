@@ -1,0 +1,43 @@
+// Executable: a program that has been cut to what its outputs need, fused, laid out in one arena and
+// bound to kernels. Replaying it computes and nothing else.
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+
+namespace pynn {
+
+class Executable {
+ public:
+  // Compiles `program`. `outputs` are kept; steps that neither an output nor a store needs are dropped.
+  explicit Executable(Program program);
+  ~Executable();
+  Executable(const Executable&) = delete;
+  Executable& operator=(const Executable&) = delete;
+
+  // Where replay reads input i and leaves output i: contiguous memory in the arena.
+  const View& input(std::size_t i) const;
+  const View& output(std::size_t i) const;
+  std::size_t input_count() const;
+  std::size_t output_count() const;
+
+  // Replays the steps on this thread and the pool. One replay at a time: `lock` guards it.
+  void run();
+  std::mutex& lock() { return lock_; }
+
+  std::size_t arena_bytes() const;
+  std::size_t step_count() const;        // launches per replay
+  std::string listing() const;           // one line a launch, for people and tests
+
+ private:
+  struct Plan;
+  std::unique_ptr<Plan> plan_;
+  std::mutex lock_;
+};
+
+}  // namespace pynn

@@ -1,0 +1,88 @@
+// Program: a flat list of steps over typed slots, recorded from tensor expressions.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace pynn {
+
+struct Slot {
+  TensorType type;
+  enum class Role : std::uint8_t { input, capture, value } role;
+  Array captured;       // capture: the memory that is read (and stored to) in place
+  SlotId step = -1;     // value: the step that produces it
+};
+
+struct Step {
+  const Op* op;
+  Attrs attrs;
+  std::vector<SlotId> inputs;
+  std::vector<SlotId> outputs;
+};
+
+// A store writes a value into a captured array after every step that reads the array's old contents.
+struct Store {
+  SlotId target;
+  SlotId value;
+};
+
+struct Program {
+  std::vector<Slot> slots;
+  std::vector<Step> steps;
+  std::vector<SlotId> inputs;
+  std::vector<SlotId> outputs;
+  std::vector<Store> stores;
+};
+
+// Records op calls on its thread between construction of a Scope and its end.
+class ProgramRecorder : public Recorder, public std::enable_shared_from_this<ProgramRecorder> {
+ public:
+  // Makes `recorder` the active one of this thread; recordings nest.
+  class Scope {
+   public:
+    explicit Scope(ProgramRecorder& recorder) : previous_(active_recorder()) {
+      set_active_recorder(&recorder);
+    }
+    ~Scope() { set_active_recorder(previous_); }
+    Scope(const Scope&) = delete;
+    Scope& operator=(const Scope&) = delete;
+
+   private:
+    Recorder* previous_;
+  };
+
+  Tensor input(const TensorType& type);
+  std::vector<Tensor> record(const Op& op, const Attrs& attrs,
+                             std::span<const Tensor> inputs) override;
+
+  // The symbol of a concrete tensor in this program: its memory is read at every replay. After
+  // `assign` the symbol is the assigned value.
+  Tensor symbol(const Tensor& x);
+
+  // From here on `target` (concrete, contiguous) reads as `value`; at replay it is stored.
+  void assign(const Tensor& target, const Tensor& value);
+
+  // d(sum of target * seed)/d(each of `sources`), by emitting steps. Sources may be symbolic or
+  // captured; one that target does not depend on gives an undefined tensor. An undefined seed is 1.
+  std::vector<Tensor> gradient(const Tensor& target, const Tensor& seed,
+                               std::span<const Tensor> sources);
+
+  // The step that produced x, or null for inputs and captures.
+  const Step* producer(const Tensor& x) const;
+  Tensor tensor(SlotId slot);
+  const Program& program() const { return program_; }
+
+ private:
+  SlotId capture(const Array& array);
+
+  Program program_;
+  std::unordered_map<const void*, std::vector<SlotId>> captures_;  // by address
+  std::unordered_map<SlotId, SlotId> assigned_;                    // capture -> its current value
+};
+
+}  // namespace pynn
