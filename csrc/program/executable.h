@@ -26,8 +26,9 @@ class Executable {
   std::size_t input_count() const;
   std::size_t output_count() const;
 
-  // Replays the steps on this thread and the pool. One replay at a time: `lock` guards it.
-  void run();
+  // Replays the steps on this thread and the pool. One replay at a time: `lock` guards it. The same
+  // state draws the same random numbers.
+  void run(const RunState& state);
   std::mutex& lock() { return lock_; }
 
   std::size_t arena_bytes() const;
