@@ -1,11 +1,13 @@
 // What this CPU has, and how many of its cores this process may use.
 #pragma once
 
+#include <string>
+
 namespace pynn {
 
 struct CpuFeatures {
-  bool avx2;         // AVX2, FMA, F16C, BMI2 and the operating system saves YMM
-  bool avx512;       // AVX-512 F, BW, DQ, VL, CD and the operating system saves ZMM
+  bool avx2;    // AVX2, FMA, F16C, BMI2 and the operating system saves YMM
+  bool avx512;  // AVX-512 F, BW, DQ, VL, CD and the operating system saves ZMM
   bool avx512_bf16;
   bool neon;
 };
@@ -14,6 +16,12 @@ const char* cpu_name();
 
 // CPUs granted by the affinity mask, capped by the cgroup (v1 or v2) CPU quota, at least 1.
 int available_cpus();
+
+namespace detail {
+// The tightest CPU quota, in CPUs, on the way from the process's cgroups to the root; infinity
+// where there is none. `membership` is the text of /proc/self/cgroup, `mount` is /sys/fs/cgroup.
+double cgroup_cpu_quota(const std::string& membership, const std::string& mount);
+}  // namespace detail
 
 // Sets flush-to-zero and denormals-are-zero for the calling thread and restores what was there.
 class FlushDenormals {

@@ -1,0 +1,178 @@
+#include "runtime/cpu.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdlib>
+#include <cstring>
+#include <fstream>
+#include <iterator>
+#include <limits>
+#include <memory>
+#include <sstream>
+#include <string>
+#include <thread>
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <xmmintrin.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
+
+namespace pynn {
+namespace {
+
+CpuFeatures detect_features() {
+  CpuFeatures f{};
+#if defined(__x86_64__)
+  // These also ask XGETBV whether the operating system saves the registers.
+  __builtin_cpu_init();
+  const auto all = [](auto... has) { return (... && static_cast<bool>(has)); };
+  f.avx2 = all(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"),
+               __builtin_cpu_supports("f16c"), __builtin_cpu_supports("bmi2"));
+  f.avx512 = f.avx2 && all(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"),
+                           __builtin_cpu_supports("avx512dq"), __builtin_cpu_supports("avx512vl"),
+                           __builtin_cpu_supports("avx512cd"));
+  f.avx512_bf16 = f.avx512 && __builtin_cpu_supports("avx512bf16");
+#elif defined(__aarch64__)
+  f.neon = true;
+#endif
+  return f;
+}
+
+std::string detect_name() {
+#if defined(__x86_64__)
+  std::array<unsigned, 12> words{};
+  bool known = true;
+  for (unsigned i = 0; i < 3; ++i) {
+    known = known && __get_cpuid(0x80000002u + i, &words[4 * i], &words[4 * i + 1],
+                                 &words[4 * i + 2], &words[4 * i + 3]);
+  }
+  if (known) {
+    std::array<char, sizeof(words) + 1> text{};
+    std::memcpy(text.data(), words.data(), sizeof(words));
+    std::istringstream padded(text.data());
+    std::string name;
+    for (std::string word; padded >> word;) name += (name.empty() ? "" : " ") + word;
+    if (!name.empty()) return name;
+  }
+  return "x86-64";
+#elif defined(__aarch64__)
+  return "AArch64";
+#else
+  return "unknown";
+#endif
+}
+
+int affinity_cpus() {
+#if defined(__linux__)
+  // The kernel refuses a mask smaller than its own, which may have more than CPU_SETSIZE bits.
+  for (int cpus = CPU_SETSIZE; cpus <= 1 << 20; cpus *= 2) {
+    const auto release = [](cpu_set_t* set) { CPU_FREE(set); };
+    const std::unique_ptr<cpu_set_t, decltype(release)> set(CPU_ALLOC(cpus), release);
+    const std::size_t size = CPU_ALLOC_SIZE(cpus);
+    if (set && sched_getaffinity(0, size, set.get()) == 0) return CPU_COUNT_S(size, set.get());
+  }
+#endif
+  return static_cast<int>(std::thread::hardware_concurrency());
+}
+
+std::string read_text(const std::string& path) {
+  std::ifstream file(path);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+constexpr double kNoQuota = std::numeric_limits<double>::infinity();
+
+double quota(double microseconds, double period) {
+  return microseconds > 0 && period > 0 ? microseconds / period : kNoQuota;
+}
+
+// cgroup v2: cpu.max holds "quota period", where the quota may be "max".
+double quota_v2(const std::string& folder) {
+  std::istringstream text(read_text(folder + "/cpu.max"));
+  double microseconds = 0, period = 0;
+  return text >> microseconds >> period ? quota(microseconds, period) : kNoQuota;
+}
+
+// cgroup v1: two files; a quota of -1 is none.
+double quota_v1(const std::string& folder) {
+  std::istringstream text(read_text(folder + "/cpu.cfs_quota_us") + ' ' +
+                          read_text(folder + "/cpu.cfs_period_us"));
+  double microseconds = 0, period = 0;
+  return text >> microseconds >> period ? quota(microseconds, period) : kNoQuota;
+}
+
+// A container may see its own group as the root of the mount while /proc names the host's path, so
+// folders that do not exist are passed over on the way up.
+double tightest(double (*read)(const std::string&), const std::string& mount, std::string path) {
+  double least = kNoQuota;
+  for (;;) {
+    least = std::min(least, read(mount + path));
+    if (path.empty()) return least;
+    path.resize(path.rfind('/') == std::string::npos ? 0 : path.rfind('/'));
+  }
+}
+
+}  // namespace
+
+double detail::cgroup_cpu_quota(const std::string& membership, const std::string& mount) {
+  double least = kNoQuota;
+  std::istringstream lines(membership);
+  for (std::string line; std::getline(lines, line);) {  // hierarchy:controllers:path
+    const std::size_t first = line.find(':');
+    const std::size_t second = first == std::string::npos ? first : line.find(':', first + 1);
+    if (second == std::string::npos) continue;
+    std::string controllers = line.substr(first, second - first + 1);
+    std::replace(controllers.begin(), controllers.end(), ':', ',');
+    const std::string path = line.substr(second + 1);
+    if (controllers == ",,") {
+      for (const char* at : {"", "/unified"}) {
+        least = std::min(least, tightest(quota_v2, mount + at, path));
+      }
+    } else if (controllers.find(",cpu,") != std::string::npos) {
+      for (const char* at : {"/cpu", "/cpu,cpuacct"}) {
+        least = std::min(least, tightest(quota_v1, mount + at, path));
+      }
+    }
+  }
+  return least;
+}
+
+const CpuFeatures& cpu_features() {
+  static const CpuFeatures features = detect_features();
+  return features;
+}
+
+const char* cpu_name() {
+  static const std::string name = detect_name();
+  return name.c_str();
+}
+
+int available_cpus() {
+  const int granted = std::max(1, affinity_cpus());
+  const double quota = detail::cgroup_cpu_quota(read_text("/proc/self/cgroup"), "/sys/fs/cgroup");
+  return quota < granted ? std::max(1, static_cast<int>(std::ceil(quota))) : granted;
+}
+
+#if defined(__x86_64__)
+FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
+  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
+  _mm_setcsr(static_cast<unsigned>(saved_) | kFlushToZero | kDenormalsAreZero);
+}
+FlushDenormals::~FlushDenormals() { _mm_setcsr(static_cast<unsigned>(saved_)); }
+#elif defined(__aarch64__)
+FlushDenormals::FlushDenormals() {
+  constexpr unsigned long kFlushToZero = 1ul << 24;
+  asm volatile("mrs %0, fpcr" : "=r"(saved_));
+  asm volatile("msr fpcr, %0" ::"r"(saved_ | kFlushToZero));
+}
+FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+#else
+FlushDenormals::FlushDenormals() : saved_(0) {}
+FlushDenormals::~FlushDenormals() = default;
+#endif
+
+}  // namespace pynn
