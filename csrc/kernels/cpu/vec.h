@@ -1,0 +1,361 @@
+// The vector type of the instruction set this file is compiled for, and what the type itself cannot
+// say. Kernels are written against this header alone: it is the only one that tests ISA macros.
+// Everything has internal linkage, so that code of one instruction set is never linked into
+// another.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <type_traits>
+#include <utility>
+
+#include "kernels/inline.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+#elif defined(__aarch64__)
+#include <arm_neon.h>
+#endif
+
+namespace pynn::kernels::PYNN_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr std::size_t kVectorBytes = 64;
+constexpr int kRegisters = 32;
+constexpr bool kIsFma = true;
+#elif defined(__AVX2__)
+constexpr std::size_t kVectorBytes = 32;
+constexpr int kRegisters = 16;
+constexpr bool kIsFma = true;
+#elif defined(__aarch64__)
+constexpr std::size_t kVectorBytes = 16;
+constexpr int kRegisters = 32;
+constexpr bool kIsFma = true;
+#else
+constexpr std::size_t kVectorBytes = 16;
+constexpr int kRegisters = 16;
+constexpr bool kIsFma = false;
+#endif
+
+template <class T>
+constexpr int kLanes = static_cast<int>(kVectorBytes / sizeof(T));
+
+template <class T, int N>
+struct VecOf {
+  typedef T type __attribute__((vector_size(N * sizeof(T))));
+};
+// N lanes of T in one register, or less than one when types of different sizes meet. Arithmetic,
+// comparison (to Mask), shifts and bit operations are the language's own.
+template <class T, int N = kLanes<T>>
+using Vec = typename VecOf<T, N>::type;
+
+template <class V>
+using Elem = std::remove_cvref_t<decltype(V{}[0])>;
+// Integer lanes of the same size, all ones for true and zero for false.
+template <class V>
+using Mask = decltype(V{} < V{});
+template <class V>
+constexpr int kLanesOf = static_cast<int>(sizeof(V) / sizeof(Elem<V>));
+
+// The same bits as lanes of another type.
+template <class To, class V>
+PYNN_INLINE auto as(V x) {
+  return (Vec<To, static_cast<int>(sizeof(V) / sizeof(To))>)x;
+}
+// Lane by lane conversion of value.
+template <class To, class V>
+PYNN_INLINE auto convert(V x) {
+  return __builtin_convertvector(x, Vec<To, kLanesOf<V>>);
+}
+
+// s - 0 keeps the sign of a zero, 0 + s would not.
+template <class V>
+PYNN_INLINE V broadcast(Elem<V> s) {
+  return s - V{};
+}
+
+template <class T, int N = kLanes<T>>
+PYNN_INLINE Vec<T, N> load(const T* p) {
+  Vec<T, N> v;
+  __builtin_memcpy(&v, p, sizeof v);
+  return v;
+}
+template <class T, class V>
+PYNN_INLINE void store(T* p, V v) {
+  static_assert(sizeof(T) == sizeof(Elem<V>));
+  __builtin_memcpy(p, &v, sizeof v);
+}
+
+// Copies `bytes` < 2 * kBlock bytes in pieces of falling powers of two.
+template <std::size_t kBlock, std::size_t kItem>
+PYNN_INLINE void copy_first(char* to, const char* from, std::size_t bytes) {
+  if (bytes & kBlock) {
+    __builtin_memcpy(to, from, kBlock);
+    to += kBlock;
+    from += kBlock;
+  }
+  if constexpr (kBlock > kItem) copy_first<kBlock / 2, kItem>(to, from, bytes);
+}
+
+// The first n <= N lanes; the others are zero. No byte past the n-th item is touched.
+template <class T, int N = kLanes<T>>
+PYNN_INLINE Vec<T, N> load_first(const T* p, std::size_t n) {
+  using V = Vec<T, N>;
+#if defined(__AVX512F__)
+  const std::uint64_t bytes = _bzhi_u64(~std::uint64_t{0}, static_cast<unsigned>(n * sizeof(T)));
+  if constexpr (sizeof(V) == 64) return (V)_mm512_maskz_loadu_epi8(bytes, p);
+  if constexpr (sizeof(V) == 32) {
+    return (V)_mm256_maskz_loadu_epi8(static_cast<__mmask32>(bytes), p);
+  }
+  if constexpr (sizeof(V) == 16) {
+    return (V)_mm_maskz_loadu_epi8(static_cast<__mmask16>(bytes), p);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4) {
+    const Vec<int> lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return (V)_mm256_maskload_epi32(reinterpret_cast<const int*>(p),
+                                    (__m256i)(lane < static_cast<int>(n)));
+  }
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8) {
+    const Vec<long long> lane = {0, 1, 2, 3};
+    return (V)_mm256_maskload_epi64(reinterpret_cast<const long long*>(p),
+                                    (__m256i)(lane < static_cast<long long>(n)));
+  }
+#endif
+  V v = {};
+  copy_first<sizeof(V), sizeof(T)>(reinterpret_cast<char*>(&v), reinterpret_cast<const char*>(p),
+                                   n * sizeof(T));
+  return v;
+}
+
+template <class T, class V>
+PYNN_INLINE void store_first(T* p, V v, std::size_t n) {
+  static_assert(sizeof(T) == sizeof(Elem<V>));
+#if defined(__AVX512F__)
+  const std::uint64_t bytes = _bzhi_u64(~std::uint64_t{0}, static_cast<unsigned>(n * sizeof(T)));
+  if constexpr (sizeof(V) == 64) return _mm512_mask_storeu_epi8(p, bytes, (__m512i)v);
+  if constexpr (sizeof(V) == 32) {
+    return _mm256_mask_storeu_epi8(p, static_cast<__mmask32>(bytes), (__m256i)v);
+  }
+  if constexpr (sizeof(V) == 16) {
+    return _mm_mask_storeu_epi8(p, static_cast<__mmask16>(bytes), (__m128i)v);
+  }
+#elif defined(__AVX2__)
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 4) {
+    const Vec<int> lane = {0, 1, 2, 3, 4, 5, 6, 7};
+    return _mm256_maskstore_epi32(reinterpret_cast<int*>(p), (__m256i)(lane < static_cast<int>(n)),
+                                  (__m256i)v);
+  }
+  if constexpr (sizeof(V) == 32 && sizeof(T) == 8) {
+    const Vec<long long> lane = {0, 1, 2, 3};
+    return _mm256_maskstore_epi64(reinterpret_cast<long long*>(p),
+                                  (__m256i)(lane < static_cast<long long>(n)), (__m256i)v);
+  }
+#endif
+  copy_first<sizeof(V), sizeof(T)>(reinterpret_cast<char*>(p), reinterpret_cast<const char*>(&v),
+                                   n * sizeof(T));
+}
+
+// mask ? a : b, lane by lane.
+template <class V>
+PYNN_INLINE V select(Mask<V> mask, V a, V b) {
+  return mask ? a : b;
+}
+// The second operand where one is NaN; see math::maximum for the other convention.
+template <class V>
+PYNN_INLINE V min(V a, V b) {
+  return a < b ? a : b;
+}
+template <class V>
+PYNN_INLINE V max(V a, V b) {
+  return a > b ? a : b;
+}
+
+// a * b + c, with one rounding where kIsFma.
+template <class V>
+PYNN_INLINE V fma(V a, V b, V c) {
+  constexpr bool kSingle = sizeof(Elem<V>) == 4;
+#if defined(__AVX512F__)
+  if constexpr (kSingle) return (V)_mm512_fmadd_ps((__m512)a, (__m512)b, (__m512)c);
+  if constexpr (!kSingle) return (V)_mm512_fmadd_pd((__m512d)a, (__m512d)b, (__m512d)c);
+#elif defined(__AVX2__)
+  if constexpr (kSingle) return (V)_mm256_fmadd_ps((__m256)a, (__m256)b, (__m256)c);
+  if constexpr (!kSingle) return (V)_mm256_fmadd_pd((__m256d)a, (__m256d)b, (__m256d)c);
+#elif defined(__aarch64__)
+  if constexpr (kSingle) return (V)vfmaq_f32((float32x4_t)c, (float32x4_t)a, (float32x4_t)b);
+  if constexpr (!kSingle) return (V)vfmaq_f64((float64x2_t)c, (float64x2_t)a, (float64x2_t)b);
+#else
+  (void)kSingle;
+  return a * b + c;
+#endif
+}
+
+// Whether any lane of a full vector of masks is set.
+template <class M>
+PYNN_INLINE bool any(M mask) {
+#if defined(__AVX512F__)
+  return _mm512_test_epi64_mask((__m512i)mask, (__m512i)mask) != 0;
+#elif defined(__AVX2__)
+  return !_mm256_testz_si256((__m256i)mask, (__m256i)mask);
+#elif defined(__SSE2__)
+  return _mm_movemask_epi8((__m128i)mask) != 0;
+#elif defined(__aarch64__)
+  return vmaxvq_u32((uint32x4_t)mask) != 0;
+#else
+  const auto words = as<std::uint64_t>(mask);
+  return (words[0] | words[1]) != 0;
+#endif
+}
+
+// The even 32-bit items of a and b multiplied to 64 bits; the odd ones are not looked at.
+PYNN_INLINE Vec<std::uint64_t> multiply_even(Vec<std::uint64_t> a, Vec<std::uint64_t> b) {
+  using V = Vec<std::uint64_t>;
+#if defined(__AVX512F__)
+  return (V)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+#elif defined(__AVX2__)
+  return (V)_mm256_mul_epu32((__m256i)a, (__m256i)b);
+#elif defined(__SSE2__)
+  return (V)_mm_mul_epu32((__m128i)a, (__m128i)b);
+#elif defined(__aarch64__)
+  return (V)vmull_u32(vmovn_u64((uint64x2_t)a), vmovn_u64((uint64x2_t)b));
+#else
+  return (a & 0xffffffffu) * (b & 0xffffffffu);
+#endif
+}
+
+// a0 b0 a1 b1 ...: the first (half = 0) or second (half = 1) vector of the two interleaved.
+template <int half, class V, std::size_t... I>
+PYNN_INLINE V interleave(V a, V b, std::index_sequence<I...>) {
+  constexpr int n = kLanesOf<V>;
+  return __builtin_shufflevector(a, b, static_cast<int>(half * n / 2 + I / 2 + I % 2 * n)...);
+}
+template <int half, class V>
+PYNN_INLINE V interleave(V a, V b) {
+  return interleave<half>(a, b, std::make_index_sequence<kLanesOf<V>>{});
+}
+// The even (odd = 0) or odd (odd = 1) lanes of a, then of b.
+template <int odd, class V, std::size_t... I>
+PYNN_INLINE V deinterleave(V a, V b, std::index_sequence<I...>) {
+  return __builtin_shufflevector(a, b, static_cast<int>(2 * I + odd)...);
+}
+template <int odd, class V>
+PYNN_INLINE V deinterleave(V a, V b) {
+  return deinterleave<odd>(a, b, std::make_index_sequence<kLanesOf<V>>{});
+}
+// The lower (half = 0) or upper (half = 1) half of the lanes, and two halves put together.
+template <int half, class V, std::size_t... I>
+PYNN_INLINE auto half_of(V x, std::index_sequence<I...>) {
+  return __builtin_shufflevector(x, x, static_cast<int>(half * sizeof...(I) + I)...);
+}
+template <int half, class V>
+PYNN_INLINE auto half_of(V x) {
+  return half_of<half>(x, std::make_index_sequence<kLanesOf<V> / 2>{});
+}
+template <class V, std::size_t... I>
+PYNN_INLINE auto join(V lower, V upper, std::index_sequence<I...>) {
+  return __builtin_shufflevector(lower, upper, static_cast<int>(I)...);
+}
+template <class V>
+PYNN_INLINE auto join(V lower, V upper) {
+  return join(lower, upper, std::make_index_sequence<2 * kLanesOf<V>>{});
+}
+
+// All lanes to one by a tree of op: the order depends on the number of lanes only.
+template <class V, class Op>
+PYNN_INLINE Elem<V> fold(V x, const Op& op) {
+  if constexpr (kLanesOf<V> == 2) {
+    return op(x[0], x[1]);
+  } else {
+    return fold(op(half_of<0>(x), half_of<1>(x)), op);
+  }
+}
+
+namespace math {
+
+#if defined(__AVX512F__)
+// GCC 12 warns of an uninitialised value inside the unmasked forms of some intrinsics.
+constexpr auto kAll = static_cast<__mmask16>(-1);
+#endif
+
+template <class V>
+PYNN_INLINE V abs(V x) {
+  using T = Elem<V>;
+  if constexpr (std::is_same_v<T, float>)
+    return (V)(as<std::uint32_t>(x) & 0x7fffffffu);
+  else if constexpr (std::is_same_v<T, double>)
+    return (V)(as<std::uint64_t>(x) & (~0ull >> 1));
+  else
+    return x < 0 ? -x : x;
+}
+
+// |magnitude| with the sign of `sign`.
+template <class V>
+PYNN_INLINE V copysign(V magnitude, V sign) {
+  using M = Mask<V>;
+  const M sign_bit = (M)broadcast<V>(Elem<V>{-0.0f});
+  return (V)(((M)magnitude & ~sign_bit) | ((M)sign & sign_bit));
+}
+
+template <class V>
+PYNN_INLINE V sqrt(V x) {
+  constexpr bool kSingle = sizeof(Elem<V>) == 4;
+#if defined(__AVX512F__)
+  if constexpr (kSingle) return (V)_mm512_maskz_sqrt_ps(kAll, (__m512)x);
+  if constexpr (!kSingle) return (V)_mm512_maskz_sqrt_pd(static_cast<__mmask8>(kAll), (__m512d)x);
+#elif defined(__AVX2__)
+  if constexpr (kSingle) return (V)_mm256_sqrt_ps((__m256)x);
+  if constexpr (!kSingle) return (V)_mm256_sqrt_pd((__m256d)x);
+#elif defined(__SSE2__)
+  if constexpr (kSingle) return (V)_mm_sqrt_ps((__m128)x);
+  if constexpr (!kSingle) return (V)_mm_sqrt_pd((__m128d)x);
+#elif defined(__aarch64__)
+  if constexpr (kSingle) return (V)vsqrtq_f32((float32x4_t)x);
+  if constexpr (!kSingle) return (V)vsqrtq_f64((float64x2_t)x);
+#else
+  (void)kSingle;
+  for (int i = 0; i < kLanesOf<V>; ++i) x[i] = __builtin_sqrt(x[i]);
+  return x;
+#endif
+}
+
+// To the nearest integer, ties to even.
+template <class V>
+PYNN_INLINE V round(V x) {
+  using T = Elem<V>;
+  constexpr bool kSingle = sizeof(T) == 4;
+#if defined(__AVX512F__)
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  if constexpr (kSingle) return (V)_mm512_maskz_roundscale_ps(kAll, (__m512)x, kNearest);
+  if constexpr (!kSingle)
+    return (V)_mm512_maskz_roundscale_pd(static_cast<__mmask8>(kAll), (__m512d)x, kNearest);
+#elif defined(__AVX2__)
+  constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
+  if constexpr (kSingle) return (V)_mm256_round_ps((__m256)x, kNearest);
+  if constexpr (!kSingle) return (V)_mm256_round_pd((__m256d)x, kNearest);
+#elif defined(__aarch64__)
+  if constexpr (kSingle) return (V)vrndnq_f32((float32x4_t)x);
+  if constexpr (!kSingle) return (V)vrndnq_f64((float64x2_t)x);
+#else
+  // Adding 2^23 (2^52) leaves no room for a fraction; from there on every number is an integer.
+  const V no_fraction = broadcast<V>(kSingle ? T(0x1p23) : T(0x1p52));
+  const V magnitude = abs(x);
+  return select(magnitude < no_fraction, copysign((magnitude + no_fraction) - no_fraction, x), x);
+#endif
+}
+
+template <class V>
+PYNN_INLINE V floor(V x) {
+  const V nearest = round(x);
+  return select(nearest > x, nearest - Elem<V>{1}, nearest);
+}
+
+template <class V>
+PYNN_INLINE V ceil(V x) {
+  const V nearest = round(x);
+  return select(nearest < x, copysign(nearest + Elem<V>{1}, x), nearest);
+}
+
+}  // namespace math
+}  // namespace
+}  // namespace pynn::kernels::PYNN_ISA
