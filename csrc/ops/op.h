@@ -33,14 +33,14 @@ struct HostFunction {
 
 // An op's parameters. What each field means is said at the op's row.
 struct Attrs {
-  Dims dims;                       // axes, target shape, starts ...
-  Dims more;                       // a second list: stops, steps ...
-  Dims steps;                      // a third
-  std::array<double, 2> reals{};   // alpha, epsilon ...
-  DType dtype = DType::f32;        // the target of cast, random, one_hot
-  bool flag = false;               // keepdims, ...
+  Dims dims;                      // axes, target shape, starts ...
+  Dims more;                      // a second list: stops, steps ...
+  Dims steps;                     // a third
+  std::array<double, 2> reals{};  // alpha, epsilon ...
+  DType dtype = DType::f32;       // the target of cast, random, one_hot
+  bool flag = false;              // keepdims, ...
   bool flag2 = false;
-  std::uint64_t stream = 0;        // random ops: the stream's number
+  std::uint64_t stream = 0;  // random ops: the stream's number
   kernels::Activation activation = kernels::Activation::linear;
   std::shared_ptr<const HostFunction> host;
 };
@@ -48,14 +48,16 @@ struct Attrs {
 // Traits by which passes decide. An op is independent along an axis where no output element depends
 // on input elements at another index of that axis.
 enum Trait : std::uint32_t {
-  kPointwise = 1,      // out[i] depends on in[i] (broadcast): fusible into chains; `pointwise` is set
-  kView = 2,           // no work: the output is the input's memory under other strides
-  kRowwise = 4,        // independent along the leading axes, all but the last
-  kContiguous = 8,     // inputs must be contiguous: the recorder inserts copies
-  kProduct = 16,       // matrix product whose epilogue can take a bias and an activation
-  kRandom = 32,        // draws random numbers: never merged with an equal step
-  kEffect = 64,        // acts beyond its outputs: never removed
-  kActivation = 128,   // pointwise and usable as a product's epilogue; `activation` is set
+  kPointwise = 1,   // out[i] depends on in[i] (broadcast): fusible into chains; `pointwise` is set
+  kView = 2,        // no work: the output is the input's memory under other strides
+  kRowwise = 4,     // independent along the leading axes, all but the last
+  kContiguous = 8,  // inputs must be contiguous: the recorder inserts copies
+  kProduct = 16,    // matrix product whose epilogue can take a bias and an activation
+  kRandom = 32,     // draws random numbers: never merged with an equal step
+  kEffect = 64,     // acts beyond its outputs: never removed
+  kActivation = 128,  // pointwise and usable as a product's epilogue; `activation` is set
+  kAddition = 256,    // pointwise sum of two operands: a bias, where one of them is a row
+  kBoolean = 512,     // the result is bool whatever the operands are
 };
 
 // Prepared work: pointers, sizes and cuts into chunks are decided, calling it only computes.
@@ -84,11 +86,14 @@ struct Op {
   // kView: the output as a view of the input.
   std::function<View(const Attrs&, const View& in)> view;
 
-  // Gradients of the inputs (undefined for the unwanted and the non-differentiable), by emitting ops.
-  // Null: not differentiable.
+  // Gradients of the inputs (undefined for the unwanted and the non-differentiable), by emitting
+  // ops. Null: not differentiable.
   std::function<std::vector<Tensor>(const GradientArgs&)> gradient;
 
-  kernels::Pointwise pointwise = kernels::Pointwise::count;       // kPointwise; count: a cast
+  // kProduct: the name of the row that computes activation(a b + bias), inputs (a, b[, bias]).
+  std::string fused;
+
+  kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast
   kernels::Activation activation = kernels::Activation::linear;  // kActivation
 
   bool is(Trait t) const { return (traits & t) != 0; }

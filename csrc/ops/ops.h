@@ -1,5 +1,5 @@
-// The ops as C++ functions on tensors: what gradient rules, bindings and tests call. Each runs at once
-// on concrete tensors and is recorded while a recording is active on this thread.
+// The ops as C++ functions on tensors: what gradient rules, bindings and tests call. Each runs at
+// once on concrete tensors and is recorded while a recording is active on this thread.
 #pragma once
 
 #include <optional>
@@ -12,35 +12,37 @@ namespace pynn::ops {
 
 // --- pointwise (pointwise.cpp). Operands broadcast and are promoted to a common dtype:
 // bool < uint8 < int32 < int64 < bfloat16 < float32 < float64.
-#define PYNN_ROW(name, ...)                                      \
+#define PYNN_ROW(name, ...)                                        \
   Tensor name(const Tensor& x, double alpha = 0, double beta = 0); \
   Tensor name##_grad(const Tensor& dy, const Tensor& saved, double alpha = 0, double beta = 0);
 PYNN_DIFFERENTIABLE_UNARY(PYNN_ROW)
 #undef PYNN_ROW
 #define PYNN_ROW(name) Tensor name(const Tensor& x);
-PYNN_PLAIN_UNARY(PYNN_ROW) PYNN_TEST_UNARY(PYNN_ROW)
+PYNN_PLAIN_UNARY(PYNN_ROW)
+PYNN_TEST_UNARY(PYNN_ROW)
 #undef PYNN_ROW
 #define PYNN_ROW(name) Tensor name(const Tensor& a, const Tensor& b);
-PYNN_BINARY(PYNN_ROW) PYNN_COMPARE(PYNN_ROW)
+    PYNN_BINARY(PYNN_ROW) PYNN_COMPARE(PYNN_ROW)
 #undef PYNN_ROW
-Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+        Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor cast(const Tensor& x, DType dtype);
 DType promote(DType a, DType b);
 
 // --- constants (tensor.cpp)
-Tensor scalar(double value, DType dtype);                      // rank 0
+Tensor scalar(double value, DType dtype);  // rank 0
 Tensor full(const Shape& shape, double value, DType dtype);
 Tensor zeros_like(const Tensor& x);
 
 // --- views and movement (shape_ops.cpp)
-Tensor reshape(const Tensor& x, const Shape& shape);           // one extent may be -1
-Tensor transpose(const Tensor& x, const Dims& axes = {});      // empty: reversed
-Tensor swap_last(const Tensor& x);                             // the matrix transpose
+Tensor reshape(const Tensor& x, const Shape& shape);       // one extent may be -1
+Tensor transpose(const Tensor& x, const Dims& axes = {});  // empty: reversed
+Tensor swap_last(const Tensor& x);                         // the matrix transpose
 Tensor broadcast_to(const Tensor& x, const Shape& shape);
 Tensor expand_dims(const Tensor& x, std::int64_t axis);
 Tensor squeeze(const Tensor& x, std::int64_t axis);
-Tensor slice(const Tensor& x, const Dims& start, const Dims& stop, const Dims& step);  // NumPy's, step != 0, normalised by the caller
-Tensor contiguous(const Tensor& x);                            // x itself where it already is
+Tensor slice(const Tensor& x, const Dims& start, const Dims& stop,
+             const Dims& step);      // NumPy's, step != 0, normalised by the caller
+Tensor contiguous(const Tensor& x);  // x itself where it already is
 Tensor concatenate(std::span<const Tensor> xs, std::int64_t axis);
 Tensor pad(const Tensor& x, const Dims& before, const Dims& after, double value = 0);
 // Sums `x` over what broadcasting to x.shape() stretched: the gradient of broadcasting.
@@ -51,8 +53,9 @@ Tensor sum(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 Tensor prod(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 Tensor max(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 Tensor min(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
-Tensor mean(const Tensor& x, const Dims& axes = {}, bool keepdims = false);  // emits sum and multiply
-Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims = false);    // int64
+Tensor mean(const Tensor& x, const Dims& axes = {},
+            bool keepdims = false);                                        // emits sum and multiply
+Tensor argmax(const Tensor& x, std::int64_t axis, bool keepdims = false);  // int64
 Tensor argmin(const Tensor& x, std::int64_t axis, bool keepdims = false);
 
 // --- products (matmul.cpp): NumPy's matmul (rank 1, 2, batched).
@@ -68,7 +71,8 @@ Tensor logsumexp(const Tensor& x, std::int64_t axis = -1, bool keepdims = false)
 
 // --- indexing (gather.cpp)
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
-Tensor take_along_last(const Tensor& x, const Tensor& indices);  // x (..., n), indices (...) -> (...)
+Tensor take_along_last(const Tensor& x,
+                       const Tensor& indices);  // x (..., n), indices (...) -> (...)
 Tensor one_hot(const Tensor& indices, std::int64_t depth, DType dtype);
 
 // --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step.

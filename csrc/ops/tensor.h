@@ -39,6 +39,8 @@ class Tensor {
 
   // The values. Throws RuntimeError for a symbolic tensor: it has none while it is being recorded.
   const Array& array() const;
+  // Whether the values lie, or will lie, in row-major order.
+  bool contiguous() const;
   const std::shared_ptr<Recorder>& recorder() const { return recorder_; }
   SlotId slot() const { return slot_; }
 
@@ -55,6 +57,8 @@ class Recorder {
   virtual ~Recorder() = default;
   virtual std::vector<Tensor> record(const Op& op, const Attrs& attrs,
                                      std::span<const Tensor> inputs) = 0;
+  // Whether the slot's memory will be in row-major order at replay.
+  virtual bool contiguous(const Tensor& x) const = 0;
 };
 
 // The recorder of this thread, or null outside recordings.

@@ -1,5 +1,5 @@
-// Executable: a program that has been cut to what its outputs need, fused, laid out in one arena and
-// bound to kernels. Replaying it computes and nothing else.
+// Executable: a program that has been cut to what its outputs need, fused, laid out in one arena
+// and bound to kernels. Replaying it computes and nothing else.
 #pragma once
 
 #include <memory>
@@ -14,7 +14,8 @@ namespace pynn {
 
 class Executable {
  public:
-  // Compiles `program`. `outputs` are kept; steps that neither an output nor a store needs are dropped.
+  // Compiles `program`. `outputs` are kept; steps that neither an output nor a store needs are
+  // dropped.
   explicit Executable(Program program);
   ~Executable();
   Executable(const Executable&) = delete;
@@ -32,8 +33,8 @@ class Executable {
   std::mutex& lock() { return lock_; }
 
   std::size_t arena_bytes() const;
-  std::size_t step_count() const;        // launches per replay
-  std::string listing() const;           // one line a launch, for people and tests
+  std::size_t step_count() const;  // launches per replay
+  std::string listing() const;     // one line a launch, for people and tests
 
  private:
   struct Plan;

@@ -12,10 +12,19 @@
 namespace pynn {
 
 struct Slot {
-  TensorType type;
-  enum class Role : std::uint8_t { input, capture, value } role;
-  Array captured;       // capture: the memory that is read (and stored to) in place
-  SlotId step = -1;     // value: the step that produces it
+  TensorType type{DType::f32, {}};
+  enum class Role : std::uint8_t { input, capture, value } role = Role::value;
+  Array captured;          // capture: the memory that is read (and stored to) in place
+  std::int32_t step = -1;  // value: the step that produces it
+  // Where the slot lies: `layout` is a view whose address counts from origin(), the start of slot
+  // `root`'s memory. Slots that are not views are their own root.
+  SlotId root = -1;
+  View layout;
+
+  static void* origin() { return reinterpret_cast<void*>(std::uintptr_t{1} << 40); }
+  std::int64_t offset_bytes() const {
+    return static_cast<const char*>(layout.data) - static_cast<const char*>(origin());
+  }
 };
 
 struct Step {
@@ -25,7 +34,8 @@ struct Step {
   std::vector<SlotId> outputs;
 };
 
-// A store writes a value into a captured array after every step that reads the array's old contents.
+// A store writes a value into a captured array after every step that reads the array's old
+// contents.
 struct Store {
   SlotId target;
   SlotId value;
@@ -59,6 +69,7 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   Tensor input(const TensorType& type);
   std::vector<Tensor> record(const Op& op, const Attrs& attrs,
                              std::span<const Tensor> inputs) override;
+  bool contiguous(const Tensor& x) const override;
 
   // The symbol of a concrete tensor in this program: its memory is read at every replay. After
   // `assign` the symbol is the assigned value.

@@ -18,24 +18,24 @@ struct NonFiniteLoss {
 };
 
 struct EpochLoop {
-  std::shared_ptr<Executable> full;        // a step over `batch_size` rows
-  std::shared_ptr<Executable> tail;        // over the rest; null where the batch size divides the rows
-  std::vector<Array> data;                 // one per input, contiguous, same number of rows
+  std::shared_ptr<Executable> full;  // a step over `batch_size` rows
+  std::shared_ptr<Executable> tail;  // over the rest; null where the batch size divides the rows
+  std::vector<Array> data;           // one per input, contiguous, same number of rows
   std::int64_t batch_size = 1;
   std::int64_t epochs = 1;
   bool shuffle = false;
-  std::uint64_t key = 0;                   // epoch e is shuffled by stream first_epoch + e
+  std::uint64_t key = 0;  // epoch e is shuffled by stream first_epoch + e
   std::int64_t first_epoch = 0;
-  bool check_loss = false;                 // throw NonFiniteLoss when output 0 is not finite
-  std::vector<Array> gathered;             // predict: outputs by row (rows, ...); empty: accumulate
-  std::vector<Array> state;                // restored to its value at the epoch's start on failure
+  bool check_loss = false;      // throw NonFiniteLoss when output 0 is not finite
+  std::vector<Array> gathered;  // predict: outputs by row (rows, ...); empty: accumulate
+  std::vector<Array> state;     // restored to its value at the epoch's start on failure
 
   struct Progress {
     std::int64_t epoch, rows_done;
-    std::span<const double> totals;        // of the running epoch
+    std::span<const double> totals;  // of the running epoch
   };
-  // Called about every `poll_seconds` and at the end of each epoch, from the calling thread; returns
-  // false to stop after this batch.
+  // Called about every `poll_seconds` and at the end of each epoch, from the calling thread;
+  // returns false to stop after this batch.
   std::function<bool(const Progress&, bool epoch_end)> poll;
   double poll_seconds = 0.05;
 

@@ -7,10 +7,18 @@
 
 namespace pynn {
 
-struct ValueError : std::invalid_argument { using std::invalid_argument::invalid_argument; };
-struct TypeError : std::invalid_argument { using std::invalid_argument::invalid_argument; };
-struct IndexError : std::out_of_range { using std::out_of_range::out_of_range; };
-struct RuntimeError : std::runtime_error { using std::runtime_error::runtime_error; };
+struct ValueError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+struct TypeError : std::invalid_argument {
+  using std::invalid_argument::invalid_argument;
+};
+struct IndexError : std::out_of_range {
+  using std::out_of_range::out_of_range;
+};
+struct RuntimeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
 
 // fail<ValueError>("Dense '", name, "' expects ", n, " features") throws with the pieces joined.
 template <class E, class... Parts>

@@ -1,5 +1,5 @@
-// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11): a random word is
-// a function of (key, counter), so a stream does not depend on who draws which part of it.
+// Philox4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11): a random word
+// is a function of (key, counter), so a stream does not depend on who draws which part of it.
 #pragma once
 
 #include <array>
@@ -27,9 +27,7 @@ constexpr PhiloxBlock philox(std::uint64_t key, std::uint64_t stream, std::uint6
 }
 
 // Float in [0, 1) from 24 bits, double in [0, 1) from 53.
-constexpr float uniform_float(std::uint32_t u) {
-  return static_cast<float>(u >> 8) * 0x1p-24f;
-}
+constexpr float uniform_float(std::uint32_t u) { return static_cast<float>(u >> 8) * 0x1p-24f; }
 constexpr double uniform_double(std::uint32_t hi, std::uint32_t lo) {
   return static_cast<double>((std::uint64_t{hi} << 32 | lo) >> 11) * 0x1p-53;
 }

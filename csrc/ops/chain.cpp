@@ -1,0 +1,479 @@
+#include "ops/chain.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "runtime/thread_pool.h"
+
+namespace pynn {
+
+namespace {
+
+using kernels::CastFn;
+using kernels::PointwiseFn;
+
+// bfloat16 values are held as float32 between the nodes of a chain.
+DType compute_type(DType d) { return d == DType::bf16 ? DType::f32 : d; }
+
+constexpr std::size_t kScratchBytes = 32 * 1024;  // all registers of a tile: two thirds of L1
+constexpr std::int64_t kMaxTile = 1024;
+constexpr std::int64_t kMinTile = 64;
+constexpr std::int64_t kLongRun = 128;  // inner extent from which runs are tiled one by one
+constexpr std::size_t kMaxRegisters = 256;
+
+// A value of the tile in flight: memory of an operand, or a buffer of the scratch.
+struct Register {
+  enum class Kind : std::uint8_t { direct, splat, gather, buffer } kind = Kind::buffer;
+  DType dtype = DType::f32;  // as held
+  std::size_t buffer = 0;    // byte offset in the scratch, unless direct
+  int operand = -1;          // direct, splat, gather: whose memory
+};
+
+struct Instruction {
+  PointwiseFn kernel;  // or null: `cast`
+  CastFn cast;
+  std::array<double, 2> attr;
+  int out;
+  std::array<int, 3> in;
+};
+
+// Memory walked along the chain's iteration space.
+struct Operand {
+  char* data;
+  std::size_t item;
+  Strides strides;  // of the collapsed space, in elements
+  bool scalar;      // all strides 0
+  bool flat;        // row-major over the whole space
+};
+
+struct Chain {
+  Shape shape;  // collapsed: rank >= 1
+  std::int64_t elements = 0;
+  std::int64_t tile = 0;
+  bool by_runs = false;  // tiles stay within the innermost extent
+  std::int64_t tiles_per_run = 0, tiles = 0;
+  std::vector<Operand> operands;
+  std::vector<Register> registers;
+  std::vector<Instruction> instructions;
+  std::vector<int> fills;      // registers to set per tile: direct and gather, and splats by run
+  std::vector<int> constants;  // splat registers that hold for the whole chain
+  std::size_t scratch = 0;     // bytes
+
+  void run(std::int64_t first, std::int64_t last) const;
+  void launch() const;
+};
+
+// Spreads one item over a buffer.
+void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
+  switch (size) {
+    case 1:
+      std::memset(buffer, *item, static_cast<std::size_t>(n));
+      break;
+    case 2:
+      std::fill_n(reinterpret_cast<std::uint16_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint16_t*>(item));
+      break;
+    case 4:
+      std::fill_n(reinterpret_cast<std::uint32_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint32_t*>(item));
+      break;
+    default:
+      std::fill_n(reinterpret_cast<std::uint64_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint64_t*>(item));
+  }
+}
+
+template <class T>
+void gather_run(T* out, const T* in, std::int64_t n, std::int64_t stride) {
+  if (stride == 1) {
+    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(T));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
+  }
+}
+
+void gather_bytes(char* out, const char* in, std::size_t item, std::int64_t n,
+                  std::int64_t stride) {
+  if (stride == 0) return splat(out, in, item, n);
+  switch (item) {
+    case 1:
+      return gather_run(reinterpret_cast<std::uint8_t*>(out),
+                        reinterpret_cast<const std::uint8_t*>(in), n, stride);
+    case 2:
+      return gather_run(reinterpret_cast<std::uint16_t*>(out),
+                        reinterpret_cast<const std::uint16_t*>(in), n, stride);
+    case 4:
+      return gather_run(reinterpret_cast<std::uint32_t*>(out),
+                        reinterpret_cast<const std::uint32_t*>(in), n, stride);
+    default:
+      return gather_run(reinterpret_cast<std::uint64_t*>(out),
+                        reinterpret_cast<const std::uint64_t*>(in), n, stride);
+  }
+}
+
+// The position in the outer extents and in the innermost one, walked in row-major order.
+struct Walk {
+  const Shape& shape;
+  Dims outer;
+  std::int64_t inner;
+
+  Walk(const Shape& s, std::int64_t flat) : shape(s), outer(Dims::filled(s.rank() - 1, 0)) {
+    inner = flat % s.back();
+    flat /= s.back();
+    for (int i = s.rank() - 2; i >= 0; --i) {
+      outer[i] = flat % s[i];
+      flat /= s[i];
+    }
+  }
+  void advance(std::int64_t n) {  // n <= what is left of the run
+    inner += n;
+    if (inner < shape.back()) return;
+    inner = 0;
+    for (int i = shape.rank() - 2; i >= 0; --i) {
+      if (++outer[i] < shape[i]) return;
+      outer[i] = 0;
+    }
+  }
+  const char* address(const Operand& o) const {
+    std::int64_t at = inner * o.strides.back();
+    for (int i = 0; i < outer.rank(); ++i) at += outer[i] * o.strides[i];
+    return o.data + at * static_cast<std::int64_t>(o.item);
+  }
+};
+
+void Chain::run(std::int64_t first, std::int64_t last) const {
+  alignas(kAlignment) char local[kScratchBytes + 4096];
+  std::shared_ptr<void> heap;  // only chains of very many values
+  char* base = local;
+  if (scratch > sizeof(local)) {
+    heap = {allocate(scratch), [this](void* p) { deallocate(p, scratch); }};
+    base = static_cast<char*>(heap.get());
+  }
+  std::array<char*, kMaxRegisters> at;
+  for (std::size_t r = 0; r < registers.size(); ++r) at[r] = base + registers[r].buffer;
+  for (const int r : constants) {
+    const Register& reg = registers[static_cast<std::size_t>(r)];
+    const Operand& o = operands[static_cast<std::size_t>(reg.operand)];
+    splat(at[static_cast<std::size_t>(r)], o.data, o.item, std::min(tile, elements));
+  }
+
+  for (std::int64_t t = first; t < last; ++t) {
+    std::int64_t start, n;  // flat position and length of the tile
+    if (by_runs) {
+      const std::int64_t inner = (t % tiles_per_run) * tile;
+      start = t / tiles_per_run * shape.back() + inner;
+      n = std::min(tile, shape.back() - inner);
+    } else {
+      start = t * tile;
+      n = std::min(tile, elements - start);
+    }
+    for (const int f : fills) {
+      const auto r = static_cast<std::size_t>(f);
+      const Operand& o = operands[static_cast<std::size_t>(registers[r].operand)];
+      if (o.flat) {
+        at[r] = o.data + start * static_cast<std::int64_t>(o.item);
+        continue;
+      }
+      Walk walk(shape, start);
+      if (registers[r].kind == Register::Kind::direct) {
+        at[r] = const_cast<char*>(walk.address(o));
+        continue;
+      }
+      char* out = base + registers[r].buffer;
+      for (std::int64_t done = 0; done < n;) {
+        const std::int64_t part = std::min(n - done, shape.back() - walk.inner);
+        gather_bytes(out + done * static_cast<std::int64_t>(o.item), walk.address(o), o.item, part,
+                     o.strides.back());
+        walk.advance(part);
+        done += part;
+      }
+    }
+    const auto count = static_cast<std::size_t>(n);
+    for (const Instruction& i : instructions) {
+      char* out = at[static_cast<std::size_t>(i.out)];
+      if (i.kernel != nullptr) {
+        const void* in[3] = {at[static_cast<std::size_t>(i.in[0])],
+                             at[static_cast<std::size_t>(i.in[1])],
+                             at[static_cast<std::size_t>(i.in[2])]};
+        i.kernel(count, out, in, i.attr.data());
+      } else {
+        i.cast(count, out, at[static_cast<std::size_t>(i.in[0])]);
+      }
+    }
+  }
+}
+
+void Chain::launch() const {
+  const double work = static_cast<double>(elements) * static_cast<double>(instructions.size() + 1);
+  if (tiles <= 1 || work * 2 < kParallelWork) return run(0, tiles);
+  const auto chunks = std::min<std::int64_t>(tiles, 4 * num_threads());
+  parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
+    const auto i = static_cast<std::int64_t>(c);
+    run(tiles * i / chunks, tiles * (i + 1) / chunks);
+  });
+}
+
+// Drops extents of 1 and joins neighbours that every operand walks as one.
+void collapse(Shape& shape, std::vector<Operand>& operands) {
+  for (int i = shape.rank() - 1; i >= 0; --i) {
+    if (shape[i] != 1) continue;
+    shape.erase(i);
+    for (Operand& o : operands) o.strides.erase(i);
+  }
+  for (int i = shape.rank() - 2; i >= 0; --i) {
+    const bool joins = std::all_of(operands.begin(), operands.end(), [&](const Operand& o) {
+      return o.strides[i] == o.strides[i + 1] * shape[i + 1];
+    });
+    if (!joins) continue;
+    shape[i] *= shape[i + 1];
+    shape.erase(i + 1);
+    for (Operand& o : operands) o.strides.erase(i);
+  }
+  if (shape.empty()) {
+    shape.push_back(1);
+    for (Operand& o : operands) o.strides.push_back(0);
+  }
+}
+
+// Turns a specification into registers and instructions.
+class Builder {
+ public:
+  explicit Builder(const ChainSpec& spec) : spec_(spec), chain_(std::make_shared<Chain>()) {}
+
+  std::shared_ptr<const Chain> build() {
+    lay_out();
+    for (std::size_t i = 0; i < spec_.sources.size(); ++i) add_source(i);
+    plan_sinks();
+    for (std::size_t i = 0; i < spec_.nodes.size(); ++i) add_node(i);
+    for (const auto& [value, operand] : late_) store(values_[value], operand);
+    place_buffers();
+    return chain_;
+  }
+
+ private:
+  std::size_t value_count() const { return spec_.sources.size() + spec_.nodes.size(); }
+
+  void lay_out() {
+    Chain& c = *chain_;
+    c.shape = spec_.shape;
+    c.elements = element_count(c.shape);
+    for (const View& v : spec_.sources) c.operands.push_back(operand(v));
+    for (const ChainSpec::Sink& s : spec_.sinks) c.operands.push_back(operand(s.target));
+    collapse(c.shape, c.operands);
+    const Strides flat = contiguous_strides(c.shape);
+    for (Operand& o : c.operands) {
+      o.scalar = std::all_of(o.strides.begin(), o.strides.end(), [](auto s) { return s == 0; }) &&
+                 c.elements > 1;
+      o.flat = o.strides == flat || c.elements <= 1;
+    }
+    c.by_runs = c.shape.rank() > 1 && c.shape.back() >= kLongRun;
+    for (std::size_t i = spec_.sources.size(); i < c.operands.size(); ++i)
+      if (!c.operands[i].flat && c.operands[i].strides.back() != 1)
+        fail<RuntimeError>("a chain cannot write to memory of this layout");
+    // A sink that is not flat is written in place run by run.
+    for (std::size_t i = spec_.sources.size(); i < c.operands.size(); ++i)
+      if (!c.operands[i].flat) c.by_runs = true;
+  }
+
+  Operand operand(const View& v) const {
+    const View b = broadcast_view(v, spec_.shape);
+    return {static_cast<char*>(b.data), item_size(v.dtype), b.strides, false, false};
+  }
+
+  int add_register(Register::Kind kind, DType dtype, int operand = -1) {
+    Chain& c = *chain_;
+    if (c.registers.size() == kMaxRegisters) fail<RuntimeError>("a chain holds too many values");
+    c.registers.push_back({kind, dtype, 0, operand});
+    const int r = static_cast<int>(c.registers.size()) - 1;
+    if (kind == Register::Kind::splat) c.constants.push_back(r);
+    if (kind == Register::Kind::direct || kind == Register::Kind::gather) c.fills.push_back(r);
+    return r;
+  }
+
+  void add_source(std::size_t i) {
+    const Operand& o = chain_->operands[i];
+    const bool direct = o.flat || (chain_->by_runs && o.strides.back() == 1);
+    const auto kind = o.scalar ? Register::Kind::splat
+                      : direct ? Register::Kind::direct
+                               : Register::Kind::gather;
+    const DType dtype = spec_.sources[i].dtype;
+    int r = add_register(kind, dtype, static_cast<int>(i));
+    if (dtype == DType::bf16) r = cast_to(r, DType::f32);
+    values_.push_back(r);
+  }
+
+  int cast_to(int from, DType to, int out = -1) {
+    if (out < 0) out = add_register(Register::Kind::buffer, to);
+    const DType held = chain_->registers[static_cast<std::size_t>(from)].dtype;
+    chain_->instructions.push_back(
+        {nullptr, kernels::table().cast[index(to)][index(held)], {}, out, {from, from, from}});
+    return out;
+  }
+
+  // A node may compute straight into its sink, unless a later node still reads a source that lies
+  // there.
+  void plan_sinks() {
+    early_.assign(value_count(), -1);
+    for (std::size_t s = 0; s < spec_.sinks.size(); ++s) {
+      const ChainSpec::Sink& sink = spec_.sinks[s];
+      const auto value = static_cast<std::size_t>(sink.value);
+      const int operand = static_cast<int>(spec_.sources.size() + s);
+      const bool computed = value >= spec_.sources.size();
+      const bool same_type = sink.target.dtype != DType::bf16;
+      if (computed && same_type && early_[value] < 0 && !read_later(sink))
+        early_[value] = operand;
+      else
+        late_.emplace_back(value, operand);
+    }
+  }
+
+  bool read_later(const ChainSpec::Sink& sink) const {
+    for (std::size_t i = 0; i < spec_.sources.size(); ++i) {
+      if (spec_.sources[i].data != sink.target.data) continue;
+      for (std::size_t n = 0; n < spec_.nodes.size(); ++n) {
+        if (spec_.sources.size() + n <= static_cast<std::size_t>(sink.value)) continue;
+        const auto& in = spec_.nodes[n].inputs;
+        const int arity = spec_.nodes[n].op->arity;
+        if (std::find(in.begin(), in.begin() + arity, static_cast<int>(i)) != in.begin() + arity)
+          return true;
+      }
+      for (const ChainSpec::Sink& other : spec_.sinks)
+        if (other.value == static_cast<int>(i)) return true;
+    }
+    return false;
+  }
+
+  void add_node(std::size_t i) {
+    const ChainSpec::Node& node = spec_.nodes[i];
+    const std::size_t value = spec_.sources.size() + i;
+    const auto in = [&](int k) {
+      return values_[static_cast<std::size_t>(node.inputs[static_cast<std::size_t>(k)])];
+    };
+    const auto out_register = [&](DType dtype) {
+      return early_[value] >= 0 ? add_register(Register::Kind::direct, dtype, early_[value])
+                                : add_register(Register::Kind::buffer, dtype);
+    };
+    if (node.op->pointwise == kernels::Pointwise::count) {  // a cast
+      const DType to = node.attrs->dtype;
+      int from = in(0);
+      if (to == DType::bf16) from = cast_to(from, DType::bf16);  // rounds, then is held as float32
+      values_.push_back(cast_to(from, compute_type(to), out_register(compute_type(to))));
+      return;
+    }
+    const int last = in(node.op->arity - 1);
+    const DType dtype = chain_->registers[static_cast<std::size_t>(last)].dtype;
+    const PointwiseFn kernel =
+        kernels::table().pointwise[static_cast<std::size_t>(node.op->pointwise)][index(dtype)];
+    if (kernel == nullptr)
+      fail<TypeError>(node.op->name, " does not take ", name(dtype), " tensors");
+    const DType result = node.op->is(kBoolean) ? DType::boolean : dtype;
+    const int out = out_register(result);
+    chain_->instructions.push_back(
+        {kernel,
+         nullptr,
+         node.attrs->reals,
+         out,
+         {in(0), in(std::min(1, node.op->arity - 1)), in(node.op->arity - 1)}});
+    values_.push_back(out);
+  }
+
+  void store(int from, int operand) {
+    const auto sink = static_cast<std::size_t>(operand) - spec_.sources.size();
+    const DType to = spec_.sinks[sink].target.dtype;
+    cast_to(from, to, add_register(Register::Kind::direct, to, operand));
+  }
+
+  // Buffers are reused once their last reader has run.
+  void place_buffers() {
+    Chain& c = *chain_;
+    std::vector<int> last_use(c.registers.size(), -1);
+    for (std::size_t i = 0; i < c.instructions.size(); ++i)
+      for (const int r : c.instructions[i].in)
+        last_use[static_cast<std::size_t>(r)] = static_cast<int>(i);
+    std::size_t slots = 0, widest = 1;
+    std::vector<std::size_t> free, slot(c.registers.size());
+    const auto take = [&](std::size_t r) {
+      widest = std::max(widest, item_size(c.registers[r].dtype));
+      if (free.empty()) {
+        slot[r] = slots++;
+      } else {
+        slot[r] = free.back();
+        free.pop_back();
+      }
+    };
+    for (std::size_t r = 0; r < c.registers.size(); ++r)
+      if (c.registers[r].kind == Register::Kind::splat ||
+          c.registers[r].kind == Register::Kind::gather)
+        take(r);
+    for (std::size_t i = 0; i < c.instructions.size(); ++i) {
+      const auto out = static_cast<std::size_t>(c.instructions[i].out);
+      if (c.registers[out].kind == Register::Kind::buffer) take(out);
+      for (int k = 0; k < 3; ++k) {
+        const int r = c.instructions[i].in[static_cast<std::size_t>(k)];
+        if (last_use[static_cast<std::size_t>(r)] != static_cast<int>(i)) continue;
+        last_use[static_cast<std::size_t>(r)] = -1;
+        if (c.registers[static_cast<std::size_t>(r)].kind == Register::Kind::buffer)
+          free.push_back(slot[static_cast<std::size_t>(r)]);
+      }
+    }
+    const auto fit =
+        static_cast<std::int64_t>(kScratchBytes / (widest * std::max<std::size_t>(slots, 1)));
+    c.tile = std::clamp(fit / kMinTile * kMinTile, kMinTile, kMaxTile);
+    const std::size_t bytes =
+        static_cast<std::size_t>(std::min(c.tile, std::max<std::int64_t>(c.elements, 1))) * widest;
+    const std::size_t stride = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    for (std::size_t r = 0; r < c.registers.size(); ++r) c.registers[r].buffer = slot[r] * stride;
+    c.scratch = slots * stride;
+    c.tiles_per_run = (c.shape.back() + c.tile - 1) / c.tile;
+    c.tiles = c.elements == 0 ? 0
+              : c.by_runs     ? c.elements / c.shape.back() * c.tiles_per_run
+                              : (c.elements + c.tile - 1) / c.tile;
+  }
+
+  const ChainSpec& spec_;
+  std::shared_ptr<Chain> chain_;
+  std::vector<int> values_;                        // register of each value
+  std::vector<int> early_;                         // sink operand a value is computed into, or -1
+  std::vector<std::pair<std::size_t, int>> late_;  // values copied to a sink after the last node
+};
+
+}  // namespace
+
+Launch prepare_chain(const ChainSpec& spec) {
+  return [chain = Builder(spec).build()](const RunState&) { chain->launch(); };
+}
+
+void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {
+  // The common case, a small run of contiguous operands, needs no chain.
+  constexpr std::int64_t kSmall = 32 * 1024;
+  if (op.pointwise != kernels::Pointwise::count && out.size() <= kSmall) {
+    bool plain = true;
+    const void* data[3] = {};
+    for (std::size_t i = 0; i < in.size(); ++i) {
+      plain &= in[i].shape == out.shape && in[i].dtype != DType::bf16 && in[i].contiguous();
+      data[i] = in[i].data;
+    }
+    const auto kernel =
+        kernels::table().pointwise[static_cast<std::size_t>(op.pointwise)][index(in.back().dtype)];
+    if (plain && kernel != nullptr)
+      return kernel(static_cast<std::size_t>(out.size()), out.data, data, attrs.reals.data());
+  }
+  ChainSpec spec;
+  spec.shape = out.shape;
+  spec.sources.assign(in.begin(), in.end());
+  ChainSpec::Node node{&op, &attrs, {}};
+  for (std::size_t i = 0; i < in.size(); ++i) node.inputs[i] = static_cast<int>(i);
+  spec.nodes.push_back(node);
+  spec.sinks.push_back({static_cast<int>(in.size()), out});
+  Builder(spec).build()->launch();
+}
+
+void copy_view(const View& in, const View& out) {
+  ChainSpec spec;
+  spec.shape = out.shape;
+  spec.sources.push_back(in);
+  spec.sinks.push_back({0, out});
+  Builder(spec).build()->launch();
+}
+
+}  // namespace pynn

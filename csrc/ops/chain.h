@@ -1,0 +1,41 @@
+// Chains: pointwise steps that share an iteration space, run tile by tile so that what passes
+// between them stays in the L1 cache.
+#pragma once
+
+#include <array>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace pynn {
+
+// What to compute. Values are numbered: the sources first, then the nodes in order.
+struct ChainSpec {
+  struct Node {
+    const Op* op;
+    const Attrs* attrs;
+    std::array<int, 3> inputs;
+  };
+  struct Sink {
+    int value;
+    View target;  // of the chain's shape
+  };
+  Shape shape;  // every source broadcasts to it
+  std::vector<View> sources;
+  std::vector<Node> nodes;
+  std::vector<Sink> sinks;
+};
+
+// A chain bound to memory. A sink may be the very view that a source reads; any other overlap
+// between sinks and sources is the caller's mistake.
+Launch prepare_chain(const ChainSpec& spec);
+
+// out = op(in...), at once.
+void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out);
+
+// out = in, broadcast and cast as needed, at once.
+void copy_view(const View& in, const View& out);
+
+}  // namespace pynn

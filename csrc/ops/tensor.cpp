@@ -1,0 +1,101 @@
+#include "ops/tensor.h"
+
+#include "ops/chain.h"
+#include "ops/op.h"
+#include "ops/ops.h"
+#include "runtime/rng.h"
+
+namespace pynn {
+
+namespace {
+
+thread_local Recorder* g_recorder = nullptr;
+
+std::vector<Tensor> run_now(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs) {
+  std::vector<TensorType> types;
+  std::vector<View> in;
+  types.reserve(inputs.size());
+  in.reserve(inputs.size());
+  for (const Tensor& x : inputs) {
+    types.push_back(x.type());
+    in.push_back(x.array());
+  }
+  const std::vector<TensorType> results = op.infer(attrs, types);
+  if (op.is(kView)) {
+    const Array& source = inputs[0].array();
+    return {Tensor(Array(op.view(attrs, source), source.owner))};
+  }
+  std::vector<Tensor> tensors;
+  std::vector<View> out;
+  for (const TensorType& t : results) {
+    tensors.emplace_back(Array::empty(t.dtype, t.shape));
+    out.push_back(tensors.back().array());
+  }
+  if (op.is(kPointwise)) {
+    run_pointwise(op, attrs, in, out[0]);
+    return tensors;
+  }
+  RunState state;
+  if (op.is(kRandom)) {
+    const auto [key, stream] = next_stream();
+    state = {key, stream};
+  }
+  op.prepare(attrs, in, out)(state);
+  return tensors;
+}
+
+}  // namespace
+
+const Array& Tensor::array() const {
+  if (symbolic())
+    fail<TypeError>(
+        "this tensor has no values yet: it is being recorded. Write the computation with tensor "
+        "operations instead of asking for its numbers");
+  if (!defined()) fail<RuntimeError>("an undefined tensor has no values");
+  return array_;
+}
+
+bool Tensor::contiguous() const {
+  return symbolic() ? recorder_->contiguous(*this) : array_.contiguous();
+}
+
+Recorder* active_recorder() { return g_recorder; }
+void set_active_recorder(Recorder* recorder) { g_recorder = recorder; }
+
+std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs) {
+  if (op.arity >= 0 && static_cast<std::size_t>(op.arity) != inputs.size())
+    fail<TypeError>(op.name, " takes ", op.arity, " tensors, got ", inputs.size());
+  std::vector<Tensor> straightened;
+  if (op.is(kContiguous)) {
+    for (const Tensor& x : inputs) {
+      if (x.contiguous()) continue;
+      straightened.assign(inputs.begin(), inputs.end());
+      for (Tensor& y : straightened) y = ops::contiguous(y);
+      inputs = straightened;
+      break;
+    }
+  }
+  if (g_recorder != nullptr) return g_recorder->record(op, attrs, inputs);
+  return run_now(op, attrs, inputs);
+}
+
+Tensor apply1(const Op& op, const Attrs& attrs, std::initializer_list<Tensor> inputs) {
+  return apply(op, attrs, std::span(inputs.begin(), inputs.size()))[0];
+}
+
+namespace ops {
+
+Tensor full(const Shape& shape, double value, DType dtype) {
+  const Array one = Array::empty(DType::f64, {});
+  *one.as<double>() = value;
+  Array out = Array::empty(dtype, shape);
+  copy_view(one, out);
+  return out;
+}
+
+Tensor scalar(double value, DType dtype) { return full({}, value, dtype); }
+
+Tensor zeros_like(const Tensor& x) { return full(x.shape(), 0, x.dtype()); }
+
+}  // namespace ops
+}  // namespace pynn
