@@ -158,21 +158,24 @@ int available_cpus() {
 }
 
 #if defined(__x86_64__)
-FlushDenormals::FlushDenormals() : saved_(_mm_getcsr()) {
-  constexpr unsigned kFlushToZero = 0x8000, kDenormalsAreZero = 0x0040;
-  _mm_setcsr(static_cast<unsigned>(saved_) | kFlushToZero | kDenormalsAreZero);
-}
-FlushDenormals::~FlushDenormals() { _mm_setcsr(static_cast<unsigned>(saved_)); }
+constexpr unsigned long kFlush = 0x8000 | 0x0040;  // MXCSR: flush to zero, denormals are zero
+constexpr unsigned long kRaised = 0x003f;          // MXCSR: exceptions seen so far, not a mode
+unsigned long float_mode() { return _mm_getcsr() & ~kRaised; }
+void set_float_mode(unsigned long mode) { _mm_setcsr(static_cast<unsigned>(mode)); }
 #elif defined(__aarch64__)
-FlushDenormals::FlushDenormals() {
-  constexpr unsigned long kFlushToZero = 1ul << 24;
-  asm volatile("mrs %0, fpcr" : "=r"(saved_));
-  asm volatile("msr fpcr, %0" ::"r"(saved_ | kFlushToZero));
+constexpr unsigned long kFlush = 1ul << 24;  // FPCR: FZ
+unsigned long float_mode() {
+  unsigned long mode;
+  asm volatile("mrs %0, fpcr" : "=r"(mode));
+  return mode;
 }
-FlushDenormals::~FlushDenormals() { asm volatile("msr fpcr, %0" ::"r"(saved_)); }
+void set_float_mode(unsigned long mode) { asm volatile("msr fpcr, %0" ::"r"(mode)); }
 #else
-FlushDenormals::FlushDenormals() : saved_(0) {}
-FlushDenormals::~FlushDenormals() = default;
+constexpr unsigned long kFlush = 0;
+unsigned long float_mode() { return 0; }
+void set_float_mode(unsigned long) {}
 #endif
+
+FlushDenormals::FlushDenormals() : saved_(float_mode()) { set_float_mode(saved_ | kFlush); }
 
 }  // namespace pynn

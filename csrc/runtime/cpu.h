@@ -23,11 +23,15 @@ namespace detail {
 double cgroup_cpu_quota(const std::string& membership, const std::string& mount);
 }  // namespace detail
 
+// The calling thread's floating-point mode: rounding, traps and the treatment of denormals.
+unsigned long float_mode();
+void set_float_mode(unsigned long mode);
+
 // Sets flush-to-zero and denormals-are-zero for the calling thread and restores what was there.
 class FlushDenormals {
  public:
   FlushDenormals();
-  ~FlushDenormals();
+  ~FlushDenormals() { set_float_mode(saved_); }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 

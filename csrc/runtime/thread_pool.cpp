@@ -73,7 +73,7 @@ class Pool {
   void work() noexcept;
   void park();
   void wake(std::size_t most);
-  std::uint64_t drain() noexcept;
+  std::uint64_t drain(unsigned long& mode) noexcept;
   std::uint64_t run_chunk(std::size_t i) noexcept;
   void wait_for_workers(std::uint64_t settled);
 
@@ -87,6 +87,7 @@ class Pool {
   std::size_t chunks_ = 0;
   detail::Chunk body_ = nullptr;
   void* context_ = nullptr;
+  unsigned long mode_ = 0;  // the caller's floating-point mode
   std::exception_ptr* error_ = nullptr;
   std::atomic<bool> failed_{false};
 
@@ -107,6 +108,8 @@ void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   chunks_ = chunks;
   body_ = body;
   context_ = context;
+  unsigned long mode = float_mode();
+  mode_ = mode;
   error_ = &error;
   failed_.store(false, std::memory_order_relaxed);
   settled_.store(0, std::memory_order_relaxed);
@@ -115,17 +118,20 @@ void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   if (parked_.load(std::memory_order_seq_cst) != 0) wake(chunks - 1);
 
   std::uint64_t own = 1 + run_chunk(0);
-  own += drain();
+  own += drain(mode);
   if (own != chunks) wait_for_workers(chunks - own);
   if (error) std::rethrow_exception(std::move(error));
 }
 
-// Claims and runs chunks until none is left; returns how many are settled thereby.
-std::uint64_t Pool::drain() noexcept {
+// Claims and runs chunks until none is left; returns how many are settled thereby. `mode` is the
+// calling thread's floating-point mode: chunks run under that of the job, so that the bits of a
+// result don't depend on who computed it.
+std::uint64_t Pool::drain(unsigned long& mode) noexcept {
   std::uint64_t settled = 0;
   for (;;) {
     const std::int64_t left = left_.fetch_sub(1, std::memory_order_acquire);
     if (left <= 0) return settled;
+    if (mode != mode_) set_float_mode(mode = mode_);
     settled += 1 + run_chunk(chunks_ - static_cast<std::size_t>(left));
   }
 }
@@ -154,6 +160,7 @@ void Pool::wait_for_workers(std::uint64_t settled) {
 }
 
 void Pool::work() noexcept {
+  unsigned long mode = float_mode();
   for (;;) {
     std::int64_t left = 0;
     const auto called = [&] {
@@ -162,7 +169,7 @@ void Pool::work() noexcept {
     };
     while (!spin(spin_, called)) park();
     if (left < 0) break;
-    const std::uint64_t settled = drain();
+    const std::uint64_t settled = drain(mode);
     if (settled == 0) continue;
     if (settled_.fetch_add(settled, std::memory_order_release) & kCallerParked)
       settled_.notify_one();
@@ -213,7 +220,8 @@ void forget_workers() { std::construct_at(&pool); }
 void Pool::resize(int threads) {
   stop();
   // More threads than CPUs: a spinning thread would keep a working one from its CPU.
-  spin_ = threads <= available_cpus() ? kSpin : nanoseconds(0);
+  static const int cpus = available_cpus();
+  spin_ = threads <= cpus ? kSpin : nanoseconds(0);
   start(threads - 1);
   threads_ = threads;
 }
@@ -245,7 +253,9 @@ void Pool::start(int workers) {
   pthread_sigmask(SIG_SETMASK, &previous, nullptr);
 }
 
-int default_threads() {
+}  // namespace
+
+int detail::default_threads() {
   const char* text = std::getenv("PYNN_NUM_THREADS");
   if (text == nullptr || *text == '\0') return available_cpus();
   const std::string_view view = text;
@@ -257,12 +267,10 @@ int default_threads() {
   return n;
 }
 
-}  // namespace
-
 int num_threads() {
   int n = wanted.load(std::memory_order_relaxed);
   if (n != 0) return n;
-  const int chosen = default_threads();
+  const int chosen = detail::default_threads();
   return wanted.compare_exchange_strong(n, chosen, std::memory_order_relaxed) ? chosen : n;
 }
 

@@ -1,4 +1,5 @@
-// The project's own fork-join pool: a few workers that spin for a bounded time, then park at zero CPU.
+// The project's own fork-join pool: a few workers that spin for a bounded time, then park at zero
+// CPU.
 #pragma once
 
 #include <cstddef>
@@ -6,19 +7,21 @@
 
 namespace pynn {
 
-// Threads used by parallel_for, the caller's included. Default: PYNN_NUM_THREADS, else the CPUs that
-// the affinity mask and the cgroup quota grant.
+// Threads used by parallel_for, the caller's included. Default: PYNN_NUM_THREADS, else the CPUs
+// that the affinity mask and the cgroup quota grant.
 int num_threads();
 void set_num_threads(int n);  // throws ValueError for n < 1
 
 namespace detail {
+int default_threads();  // throws ValueError for a PYNN_NUM_THREADS that is not a positive integer
 using Chunk = void (*)(void* context, std::size_t chunk);
 void parallel_for(std::size_t chunks, Chunk body, void* context);
 }  // namespace detail
 
-// Runs body(0) ... body(chunks - 1), each once, in any order on any thread, and returns when all are
-// done. A nested call, or a call while another thread holds the pool, runs serially on its caller: so
-// `body` must give the same result either way. Rethrows the first exception a chunk threw.
+// Runs body(0) ... body(chunks - 1), each once, in any order on any thread, and returns when all
+// are done. A nested call, or a call while another thread holds the pool, runs serially on its
+// caller: so `body` must give the same result either way. Rethrows the first exception a chunk
+// threw.
 template <class Body>
 void parallel_for(std::size_t chunks, Body&& body) {
   if (chunks <= 1) {
