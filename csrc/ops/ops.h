@@ -22,9 +22,10 @@ PYNN_PLAIN_UNARY(PYNN_ROW)
 PYNN_TEST_UNARY(PYNN_ROW)
 #undef PYNN_ROW
 #define PYNN_ROW(name) Tensor name(const Tensor& a, const Tensor& b);
-    PYNN_BINARY(PYNN_ROW) PYNN_COMPARE(PYNN_ROW)
+PYNN_BINARY(PYNN_ROW)
+PYNN_COMPARE(PYNN_ROW)
 #undef PYNN_ROW
-        Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+    Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor cast(const Tensor& x, DType dtype);
 DType promote(DType a, DType b);
 
@@ -43,6 +44,7 @@ Tensor squeeze(const Tensor& x, std::int64_t axis);
 Tensor slice(const Tensor& x, const Dims& start, const Dims& stop,
              const Dims& step);      // NumPy's, step != 0, normalised by the caller
 Tensor contiguous(const Tensor& x);  // x itself where it already is
+Tensor copy(const Tensor& x);        // always new memory
 Tensor concatenate(std::span<const Tensor> xs, std::int64_t axis);
 Tensor pad(const Tensor& x, const Dims& before, const Dims& after, double value = 0);
 // Sums `x` over what broadcasting to x.shape() stretched: the gradient of broadcasting.

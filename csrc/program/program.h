@@ -83,17 +83,22 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   std::vector<Tensor> gradient(const Tensor& target, const Tensor& seed,
                                std::span<const Tensor> sources);
 
+  // The program with these outputs. Each output gets memory of its own.
+  Program finish(std::span<const Tensor> outputs);
+
   // The step that produced x, or null for inputs and captures.
   const Step* producer(const Tensor& x) const;
   Tensor tensor(SlotId slot);
-  const Program& program() const { return program_; }
 
  private:
   SlotId capture(const Array& array);
+  SlotId add_slot(Slot slot);
+  bool owns_memory(const Tensor& x) const;  // a computed value that is not a view
 
   Program program_;
   std::unordered_map<const void*, std::vector<SlotId>> captures_;  // by address
   std::unordered_map<SlotId, SlotId> assigned_;                    // capture -> its current value
+  std::uint64_t random_steps_ = 0;
 };
 
 }  // namespace pynn

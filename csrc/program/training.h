@@ -38,8 +38,10 @@ struct EpochLoop {
   // returns false to stop after this batch.
   std::function<bool(const Progress&, bool epoch_end)> poll;
   double poll_seconds = 0.05;
+  bool report_epochs = true;
 
-  // Runs the epochs; returns (epochs run, total of each output's elements over the batches).
+  // Runs the epochs; returns (epochs run, the last one perhaps in part; total of each output's
+  // elements over the batches).
   std::vector<std::vector<double>> run();
 };
 

@@ -1,0 +1,141 @@
+#include "program/executable.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "ops/chain.h"
+#include "program/passes.h"
+#include "runtime/cpu.h"
+
+namespace pynn {
+
+namespace {
+
+constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
+
+}  // namespace
+
+struct Executable::Plan {
+  explicit Plan(Program recorded) : program(std::move(recorded)) {
+    remove_dead_steps(program);
+    fuse_epilogues(program);
+    const std::vector<Cluster> clusters = schedule(program);
+    memory = plan_memory(program, clusters);
+    arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
+    for (const Cluster& cluster : clusters) {
+      launches.push_back(cluster.chain ? bind_chain(cluster)
+                                       : bind_step(program.steps[cluster.steps[0]]));
+      lines.push_back(describe(cluster));
+    }
+    for (const SlotId in : program.inputs) inputs.push_back(view(in));
+    for (const SlotId out : program.outputs) outputs.push_back(view(out));
+  }
+
+  View view(SlotId slot) const {
+    const Slot& s = program.slots[at(slot)];
+    const Slot& root = program.slots[at(s.root)];
+    char* base = root.role == Slot::Role::capture
+                     ? static_cast<char*>(root.captured.data)
+                     : static_cast<char*>(arena.get()) + memory.offsets[at(s.root)];
+    View v = s.layout;
+    v.data = base + s.offset_bytes();
+    return v;
+  }
+
+  Launch bind_step(const Step& step) const {
+    std::vector<View> in, out;
+    for (const SlotId i : step.inputs) in.push_back(view(i));
+    for (const SlotId o : step.outputs) out.push_back(view(o));
+    return step.op->prepare(step.attrs, in, out);
+  }
+
+  Launch bind_chain(const Cluster& cluster) const {
+    ChainSpec spec;
+    std::unordered_map<SlotId, int> nodes;  // slots computed in this chain
+    std::vector<SlotId> sources;
+    for (std::size_t i = 0; i < cluster.steps.size(); ++i)
+      nodes[program.steps[cluster.steps[i]].outputs[0]] = static_cast<int>(i);
+    const auto source = [&](SlotId slot) {
+      const auto known = std::find(sources.begin(), sources.end(), slot);
+      if (known == sources.end()) sources.push_back(slot);
+      return static_cast<int>(known - sources.begin());
+    };
+    for (const std::size_t s : cluster.steps)
+      for (const SlotId in : program.steps[s].inputs)
+        if (!nodes.contains(in)) source(in);
+    for (const std::size_t s : cluster.stores)
+      if (!nodes.contains(program.stores[s].value)) source(program.stores[s].value);
+    const auto value = [&](SlotId slot) {
+      const auto node = nodes.find(slot);
+      return node == nodes.end() ? source(slot) : static_cast<int>(sources.size()) + node->second;
+    };
+
+    for (const SlotId slot : sources) spec.sources.push_back(view(slot));
+    for (const std::size_t s : cluster.steps) {
+      const Step& step = program.steps[s];
+      ChainSpec::Node node{step.op, &step.attrs, {}};
+      for (std::size_t k = 0; k < step.inputs.size(); ++k) node.inputs[k] = value(step.inputs[k]);
+      spec.nodes.push_back(node);
+      const SlotId out = step.outputs[0];
+      if (memory.offsets[at(out)] >= 0) spec.sinks.push_back({value(out), view(out)});
+    }
+    for (const std::size_t s : cluster.stores) {
+      const Store& store = program.stores[s];
+      spec.sinks.push_back({value(store.value), view(store.target)});
+    }
+    spec.shape = spec.sinks[0].target.shape;
+    return prepare_chain(spec);
+  }
+
+  std::string describe(const Cluster& cluster) const {
+    std::ostringstream text;
+    const auto shape = [&](SlotId slot) { return program.slots[at(slot)].type.shape; };
+    if (!cluster.chain) {
+      const Step& step = program.steps[cluster.steps[0]];
+      text << step.op->name;
+      for (const SlotId in : step.inputs) text << ' ' << shape(in);
+      text << " ->";
+      for (const SlotId out : step.outputs) text << ' ' << shape(out);
+      return text.str();
+    }
+    text << "chain(";
+    for (const std::size_t s : cluster.steps)
+      text << (s == cluster.steps[0] ? "" : " ") << program.steps[s].op->name;
+    for (std::size_t i = 0; i < cluster.stores.size(); ++i)
+      text << (cluster.steps.empty() && i == 0 ? "store" : " store");
+    text << ") "
+         << shape(cluster.steps.empty() ? program.stores[cluster.stores[0]].value
+                                        : program.steps[cluster.steps[0]].outputs[0]);
+    return text.str();
+  }
+
+  Program program;
+  MemoryPlan memory;
+  std::shared_ptr<void> arena;
+  std::vector<Launch> launches;
+  std::vector<std::string> lines;
+  std::vector<View> inputs, outputs;
+};
+
+Executable::Executable(Program program) : plan_(std::make_unique<Plan>(std::move(program))) {}
+Executable::~Executable() = default;
+
+const View& Executable::input(std::size_t i) const { return plan_->inputs.at(i); }
+const View& Executable::output(std::size_t i) const { return plan_->outputs.at(i); }
+std::size_t Executable::input_count() const { return plan_->inputs.size(); }
+std::size_t Executable::output_count() const { return plan_->outputs.size(); }
+std::size_t Executable::arena_bytes() const { return plan_->memory.bytes; }
+std::size_t Executable::step_count() const { return plan_->launches.size(); }
+
+void Executable::run(const RunState& state) {
+  const FlushDenormals guard;
+  for (const Launch& launch : plan_->launches) launch(state);
+}
+
+std::string Executable::listing() const {
+  std::string text;
+  for (const std::string& line : plan_->lines) text += line + '\n';
+  return text;
+}
+
+}  // namespace pynn

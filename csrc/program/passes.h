@@ -1,0 +1,36 @@
+// What happens to a program between recording and replay. Each pass is a function of the program;
+// they run in the order in which they stand here.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "program/program.h"
+
+namespace pynn {
+
+// Drops the steps that no output, store or effect needs. Slots keep their numbers.
+void remove_dead_steps(Program& program);
+
+// Products take the bias and the activation that follow into their epilogue.
+void fuse_epilogues(Program& program);
+
+// A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them.
+struct Cluster {
+  std::vector<std::size_t> steps;   // indices into program.steps, in order
+  std::vector<std::size_t> stores;  // indices into program.stores
+  bool chain = false;
+};
+
+// Groups the steps that are not views into clusters and puts these in an order that respects every
+// dependency and lets stores overwrite only what nobody reads any more.
+std::vector<Cluster> schedule(const Program& program);
+
+// Byte offsets in one arena, per slot; -1 for slots that need no memory of their own.
+struct MemoryPlan {
+  std::vector<std::int64_t> offsets;
+  std::size_t bytes = 0;
+};
+MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters);
+
+}  // namespace pynn

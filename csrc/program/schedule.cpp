@@ -1,0 +1,242 @@
+#include <algorithm>
+#include <queue>
+
+#include "program/passes.h"
+
+namespace pynn {
+
+namespace {
+
+constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
+
+// Longer chains gain nothing: their tiles would no longer fit in L1.
+constexpr std::size_t kMaxChain = 48;
+
+// Steps and stores as nodes 0 .. n-1 of a dependency graph, merged into clusters by contraction.
+class Clustering {
+ public:
+  explicit Clustering(const Program& program)
+      : program_(program),
+        steps_(program.steps.size()),
+        next_(steps_ + program.stores.size()),
+        solid_(next_.size()),
+        cluster_(next_.size()),
+        members_(next_.size()) {
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      cluster_[i] = i;
+      members_[i] = {i};
+    }
+    connect();
+  }
+
+  std::vector<Cluster> run() {
+    for (std::size_t i = 0; i < next_.size(); ++i)
+      if (chainable(i))
+        for (const SlotId in : reads(i)) {
+          const Slot& slot = program_.slots[at(in)];
+          if (slot.root == in && slot.step >= 0) merge(static_cast<std::size_t>(slot.step), i);
+        }
+    return in_order();
+  }
+
+ private:
+  std::vector<SlotId> reads(std::size_t node) const {
+    if (node < steps_) return program_.steps[node].inputs;
+    return {program_.stores[node - steps_].value};
+  }
+  bool is_view(std::size_t node) const {
+    return node < steps_ && program_.steps[node].op->is(kView);
+  }
+  bool chainable(std::size_t node) const {
+    return node >= steps_ || program_.steps[node].op->is(kPointwise);
+  }
+  const Shape& shape(std::size_t node) const {
+    const SlotId slot =
+        node < steps_ ? program_.steps[node].outputs[0] : program_.stores[node - steps_].value;
+    return program_.slots[at(slot)].type.shape;
+  }
+
+  // An edge is solid when its ends must not share a chain: the reader sees the memory through a
+  // view or stretched, so that it needs elements of other tiles.
+  void edge(std::size_t from, std::size_t to, bool solid) {
+    next_[from].push_back(to);
+    if (solid) solid_[from].push_back(to);
+  }
+
+  void connect() {
+    std::vector<std::vector<std::size_t>> stores_to(program_.slots.size());
+    for (std::size_t s = 0; s < program_.stores.size(); ++s)
+      stores_to[at(program_.stores[s].target)].push_back(steps_ + s);
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      if (is_view(i)) continue;
+      for (const SlotId in : reads(i)) {
+        const Slot& slot = program_.slots[at(in)];
+        const Slot& root = program_.slots[at(slot.root)];
+        const bool solid = slot.root != in || slot.type.shape != shape(i);
+        if (root.step >= 0) edge(static_cast<std::size_t>(root.step), i, solid);
+        for (const std::size_t store : stores_to[at(slot.root)])
+          if (store != i) edge(i, store, solid);
+      }
+    }
+  }
+
+  // Whether a path leads from cluster a to cluster b through a third one, or by a solid edge.
+  bool blocked(std::size_t a, std::size_t b) const {
+    std::vector<char> seen(next_.size(), 0);
+    std::vector<std::size_t> stack;
+    const auto step_out = [&](std::size_t cluster, bool from_a) {
+      for (const std::size_t m : members_[cluster]) {
+        if (from_a)
+          for (const std::size_t to : solid_[m])
+            if (cluster_[to] == b) return true;
+        for (const std::size_t to : next_[m]) {
+          const std::size_t c = cluster_[to];
+          if (c == cluster || (from_a && c == b)) continue;
+          if (c == b) return true;
+          if (!seen[c]) {
+            seen[c] = 1;
+            stack.push_back(c);
+          }
+        }
+      }
+      return false;
+    };
+    if (step_out(a, true)) return true;
+    while (!stack.empty()) {
+      const std::size_t c = stack.back();
+      stack.pop_back();
+      if (step_out(c, false)) return true;
+    }
+    return false;
+  }
+
+  void merge(std::size_t producer, std::size_t node) {
+    const std::size_t a = cluster_[producer], b = cluster_[node];
+    if (a == b || !chainable(producer) || shape(producer) != shape(node)) return;
+    if (members_[a].size() + members_[b].size() > kMaxChain) return;
+    if (blocked(a, b) || blocked(b, a)) return;
+    for (const std::size_t m : members_[a]) cluster_[m] = b;
+    members_[b].insert(members_[b].end(), members_[a].begin(), members_[a].end());
+    members_[a].clear();
+  }
+
+  std::size_t last(std::size_t cluster) const {
+    return *std::max_element(members_[cluster].begin(), members_[cluster].end());
+  }
+
+  // Kahn's order over clusters; among the ready ones the one whose last member was recorded first.
+  std::vector<Cluster> in_order() const {
+    std::vector<Cluster> clusters(next_.size());
+    std::vector<std::vector<std::size_t>> out(next_.size());
+    std::vector<int> waits(next_.size(), 0);
+    std::size_t count = 0;
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      if (is_view(i)) continue;
+      const std::size_t c = cluster_[i];
+      count += c == i;
+      (i < steps_ ? clusters[c].steps : clusters[c].stores).push_back(i < steps_ ? i : i - steps_);
+      clusters[c].chain |= chainable(i);
+      for (const std::size_t to : next_[i]) {
+        if (cluster_[to] == c) continue;
+        out[c].push_back(cluster_[to]);
+        ++waits[cluster_[to]];
+      }
+    }
+    using Ready = std::pair<std::size_t, std::size_t>;  // (last member, cluster)
+    std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
+    for (std::size_t i = 0; i < next_.size(); ++i)
+      if (!is_view(i) && cluster_[i] == i && waits[i] == 0) ready.emplace(last(i), i);
+    std::vector<Cluster> ordered;
+    while (!ready.empty()) {
+      const std::size_t c = ready.top().second;
+      ready.pop();
+      ordered.push_back(std::move(clusters[c]));
+      for (const std::size_t to : out[c])
+        if (--waits[to] == 0) ready.emplace(last(to), to);
+    }
+    if (ordered.size() != count)
+      fail<RuntimeError>("the program's steps depend on each other in a circle");
+    return ordered;
+  }
+
+  const Program& program_;
+  std::size_t steps_;
+  std::vector<std::vector<std::size_t>> next_, solid_;
+  std::vector<std::size_t> cluster_;               // of each node, named by one of its members
+  std::vector<std::vector<std::size_t>> members_;  // by cluster
+};
+
+}  // namespace
+
+std::vector<Cluster> schedule(const Program& program) { return Clustering(program).run(); }
+
+MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters) {
+  struct Life {
+    SlotId slot;
+    std::size_t bytes, first, last;
+  };
+  const std::size_t end = clusters.size();
+  std::vector<std::size_t> made(program.slots.size(), 0), last(program.slots.size(), 0);
+  std::vector<char> needed(program.slots.size(), 0);
+  std::vector<std::size_t> cluster_of(program.steps.size(), end);
+  for (std::size_t c = 0; c < end; ++c)
+    for (const std::size_t s : clusters[c].steps) {
+      cluster_of[s] = c;
+      for (const SlotId out : program.steps[s].outputs) made[at(out)] = c;
+      if (!clusters[c].chain)
+        for (const SlotId out : program.steps[s].outputs) needed[at(out)] = 1;
+    }
+  const auto read = [&](SlotId slot, std::size_t c) {
+    const Slot& root = program.slots[at(program.slots[at(slot)].root)];
+    const SlotId id = program.slots[at(slot)].root;
+    last[at(id)] = std::max(last[at(id)], c);
+    // Within its own chain a value stays in the tile.
+    if (root.role == Slot::Role::value && cluster_of[static_cast<std::size_t>(root.step)] != c)
+      needed[at(id)] = 1;
+  };
+  for (std::size_t c = 0; c < end; ++c) {
+    for (const std::size_t s : clusters[c].steps)
+      for (const SlotId in : program.steps[s].inputs) read(in, c);
+    for (const std::size_t s : clusters[c].stores) read(program.stores[s].value, c);
+  }
+  for (const SlotId out : program.outputs) {
+    needed[at(out)] = 1;
+    last[at(out)] = end;
+  }
+
+  std::vector<Life> lives;
+  for (std::size_t i = 0; i < program.slots.size(); ++i) {
+    const Slot& slot = program.slots[i];
+    const bool input = slot.role == Slot::Role::input;
+    if (!input && !(slot.role == Slot::Role::value && needed[i])) continue;
+    // Padding keeps buffers from starting at the same offset of every page.
+    const std::size_t bytes = (slot.layout.bytes() + 2 * kAlignment) / kAlignment * kAlignment;
+    lives.push_back(
+        {static_cast<SlotId>(i), bytes, input ? 0 : made[i], std::max(last[i], made[i])});
+  }
+  std::stable_sort(lives.begin(), lives.end(),
+                   [](const Life& a, const Life& b) { return a.bytes > b.bytes; });
+
+  MemoryPlan plan;
+  plan.offsets.assign(program.slots.size(), -1);
+  std::vector<const Life*> placed;  // by offset
+  const auto offset = [&](const Life* l) {
+    return static_cast<std::size_t>(plan.offsets[at(l->slot)]);
+  };
+  for (const Life& life : lives) {
+    std::size_t start = 0;
+    for (const Life* other : placed) {
+      if (other->last < life.first || life.last < other->first) continue;
+      if (start + life.bytes <= offset(other)) break;
+      start = std::max(start, offset(other) + other->bytes);
+    }
+    plan.offsets[at(life.slot)] = static_cast<std::int64_t>(start);
+    plan.bytes = std::max(plan.bytes, start + life.bytes);
+    placed.insert(std::upper_bound(placed.begin(), placed.end(), start,
+                                   [&](std::size_t s, const Life* l) { return s < offset(l); }),
+                  &life);
+  }
+  return plan;
+}
+
+}  // namespace pynn

@@ -1,0 +1,179 @@
+#include "program/training.h"
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <cstring>
+#include <mutex>
+
+#include "runtime/rng.h"
+#include "runtime/thread_pool.h"
+
+namespace pynn {
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// Rows copied per chunk when a batch is gathered on several threads.
+constexpr std::size_t kGatherBytes = 256 * 1024;
+
+// to[i] = from[rows[i]], or from[first + i] without `rows`.
+void gather_rows(const Array& from, const std::int64_t* rows, std::int64_t first, const View& to) {
+  const std::int64_t count = to.shape[0];
+  const std::size_t bytes = count == 0 ? 0 : to.bytes() / static_cast<std::size_t>(count);
+  const char* source = from.as<char>();
+  char* target = to.as<char>();
+  if (rows == nullptr) {
+    std::memcpy(target, source + static_cast<std::size_t>(first) * bytes, to.bytes());
+    return;
+  }
+  const auto copy = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      std::memcpy(target + static_cast<std::size_t>(i) * bytes,
+                  source + static_cast<std::size_t>(rows[first + i]) * bytes, bytes);
+  };
+  const auto chunks = static_cast<std::int64_t>(to.bytes() / kGatherBytes);
+  if (chunks <= 1) return copy(0, count);
+  parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
+    const auto i = static_cast<std::int64_t>(c);
+    copy(count * i / chunks, count * (i + 1) / chunks);
+  });
+}
+
+template <class T>
+void add_elements(const View& x, double* totals) {
+  for (std::int64_t i = 0; i < x.size(); ++i) totals[i] += static_cast<double>(x.as<T>()[i]);
+}
+
+// Adds the elements of x to `totals`; returns how many there were.
+std::int64_t accumulate(const View& x, double* totals) {
+  switch (x.dtype) {
+    case DType::f32:
+      add_elements<float>(x, totals);
+      break;
+    case DType::f64:
+      add_elements<double>(x, totals);
+      break;
+    case DType::i64:
+      add_elements<std::int64_t>(x, totals);
+      break;
+    default:
+      fail<TypeError>("a training step returns ", name(x.dtype),
+                      " values; they must be float32, float64 or int64");
+  }
+  return x.size();
+}
+
+// The clock is read every few batches, so that reading it costs nothing and a poll is never late.
+class PollTimer {
+ public:
+  explicit PollTimer(double seconds) : period_(seconds), last_(Clock::now()) {}
+
+  bool due() {
+    if (++batches_ < stride_) return false;
+    const double elapsed = std::chrono::duration<double>(Clock::now() - last_).count();
+    if (elapsed < period_ / 8 && batches_ >= stride_) {
+      stride_ = batches_ * 2;
+      return false;
+    }
+    if (elapsed < period_) {
+      stride_ = batches_ + std::max<std::int64_t>(1, batches_ / 8);
+      return false;
+    }
+    stride_ = std::max<std::int64_t>(1, batches_ / 16);
+    batches_ = 0;
+    last_ = Clock::now();
+    return true;
+  }
+
+ private:
+  double period_;
+  Clock::time_point last_;
+  std::int64_t batches_ = 0, stride_ = 1;
+};
+
+// Copies of arrays that can be put back.
+class Snapshot {
+ public:
+  explicit Snapshot(const std::vector<Array>& arrays) : arrays_(arrays) {
+    for (const Array& a : arrays_) copies_.push_back(Array::empty(a.dtype, a.shape));
+  }
+  void take() {
+    for (std::size_t i = 0; i < arrays_.size(); ++i)
+      std::memcpy(copies_[i].data, arrays_[i].data, arrays_[i].bytes());
+  }
+  void restore() const {
+    for (std::size_t i = 0; i < arrays_.size(); ++i)
+      std::memcpy(arrays_[i].data, copies_[i].data, arrays_[i].bytes());
+  }
+
+ private:
+  const std::vector<Array>& arrays_;
+  std::vector<Array> copies_;
+};
+
+}  // namespace
+
+std::vector<std::vector<double>> EpochLoop::run() {
+  const std::int64_t rows = data.empty() ? 0 : data[0].shape[0];
+  const std::int64_t batches = (rows + batch_size - 1) / batch_size;
+  const bool accumulating = gathered.empty();
+  const Executable& shape_of = full ? *full : *tail;
+  std::size_t total_count = 0;
+  for (std::size_t i = 0; accumulating && i < shape_of.output_count(); ++i)
+    total_count += static_cast<std::size_t>(shape_of.output(i).size());
+
+  std::unique_lock<std::mutex> full_lock, tail_lock;
+  if (full) full_lock = std::unique_lock(full->lock());
+  if (tail && tail != full) tail_lock = std::unique_lock(tail->lock());
+
+  std::vector<std::int64_t> order(shuffle ? static_cast<std::size_t>(rows) : 0);
+  Snapshot snapshot(state);
+  PollTimer timer(poll_seconds);
+  std::vector<std::vector<double>> history;
+  bool stopped = false;
+
+  for (std::int64_t epoch = 0; epoch < epochs && !stopped; ++epoch) {
+    const auto number = static_cast<std::uint64_t>(first_epoch + epoch);
+    // Streams of shuffles and of the steps' random ops differ in the top bit.
+    if (shuffle) permutation(key, number | std::uint64_t{1} << 63, rows, order.data());
+    snapshot.take();
+    std::vector<double>& totals = history.emplace_back(total_count, 0.0);
+
+    for (std::int64_t b = 0; b < batches && !stopped; ++b) {
+      const std::int64_t first = b * batch_size;
+      Executable& step = rows - first >= batch_size ? *full : *tail;
+      for (std::size_t i = 0; i < data.size(); ++i)
+        gather_rows(data[i], shuffle ? order.data() : nullptr, first, step.input(i));
+      step.run({key, number * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(b)});
+
+      if (check_loss) {
+        double loss = 0;
+        accumulate(step.output(0), &loss);
+        if (!std::isfinite(loss)) {
+          snapshot.restore();
+          throw NonFiniteLoss{first_epoch + epoch, b, loss};
+        }
+      }
+      if (accumulating) {
+        double* at = totals.data();
+        for (std::size_t i = 0; i < step.output_count(); ++i) at += accumulate(step.output(i), at);
+      } else {
+        for (std::size_t i = 0; i < gathered.size(); ++i) {
+          const View& out = step.output(i);
+          const std::size_t bytes = out.bytes() / static_cast<std::size_t>(out.shape[0]);
+          std::memcpy(gathered[i].as<char>() + static_cast<std::size_t>(first) * bytes, out.data,
+                      out.bytes());
+        }
+      }
+      if (poll && timer.due())
+        stopped = !poll({first_epoch + epoch, std::min(first + batch_size, rows), totals}, false);
+    }
+    if (poll && !stopped && report_epochs)
+      stopped = !poll({first_epoch + epoch, rows, totals}, true);
+  }
+  return history;
+}
+
+}  // namespace pynn
