@@ -66,7 +66,7 @@ class ProgressBar:
         # Without a console, as under pythonw, sys.stdout is None: then nothing is written.
         self._stream: TextIO | None = sys.stdout if stream is None else stream
         self._on_terminal = self._stream is not None and self._stream.isatty()
-        self._encoding = getattr(self._stream, "encoding", None) or "ascii"
+        self._encoding = getattr(self._stream, "encoding", None) or "utf-8"
         self._colour = self._on_terminal and _wants_colour()
         self._full, self._empty = ("━", "─") if _encodes("━─", self._encoding) else ("=", "-")
         self._done = 0
@@ -206,7 +206,7 @@ def _columns(stream: TextIO) -> int:
 def _encodes(text: str, encoding: str) -> bool:
     try:
         text.encode(encoding)
-    except (UnicodeEncodeError, LookupError):
+    except UnicodeEncodeError:
         return False
     return True
 

@@ -113,4 +113,4 @@ def _chunks(url: str, name: str) -> Iterator[bytes]:
                     done += len(chunk)
                     bar.update(done)
     except (OSError, http.client.HTTPException) as error:
-        raise ConnectionError(str(getattr(error, "reason", "") or error)) from error
+        raise ConnectionError(str(error) or type(error).__name__) from error

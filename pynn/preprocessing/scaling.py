@@ -54,7 +54,7 @@ class _Scaler(ABC):
         """
         samples = self._samples(x)
         if not samples.size:
-            raise ValueError(f"{self._name}: cannot fit to an empty array of {samples.shape}")
+            raise ValueError(f"{self._name}: cannot fit to an empty array of shape {samples.shape}")
         # fmin and fmax pass over NaN.
         low = np.asarray(np.fmin.reduce(samples, axis=0), np.float64)
         high = np.asarray(np.fmax.reduce(samples, axis=0), np.float64)
@@ -143,7 +143,8 @@ class _Scaler(ABC):
                 f"{self._name} was fitted on {_features(features)}, "
                 f"got {_features(samples.shape[1:])}"
             )
-        out = np.empty(samples.shape, np.float64 if samples.dtype == np.float64 else np.float32)
+        double = samples.dtype.kind == "f" and samples.dtype.itemsize >= 8
+        out = np.empty(samples.shape, np.float64 if double else np.float32)
         for start, block in _blocks(samples):
             out[start : start + len(block)] = function(block)
         return out
