@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    Part = tuple[NDArray[np.float32], NDArray[np.int64]]
+    Part = tuple[NDArray[np.float32], NDArray[np.integer]]
 
 # Defaults that reach the accuracy each data set is known for within seconds.
 _TRAINING = {
@@ -25,17 +25,13 @@ def _load(name: str, folder: str | None, seed: int) -> tuple[Part, Part]:
     from pynn import datasets, preprocessing
 
     if name == "mnist":
-        (x, y), (x_test, y_test) = datasets.load_mnist(folder)
-        x, x_test = x.reshape(len(x), -1), x_test.reshape(len(x_test), -1)
-    else:
-        images, labels = datasets.load_digits()
-        x, x_test, y, y_test = preprocessing.train_test_split(
-            images, labels, test_size=0.2, stratify=labels, seed=seed
-        )
-    scale = preprocessing.MinMaxScaler(feature_range=(0.0, 1.0)).fit([[0.0], [float(x.max())]])
-    part = (scale.transform(x.reshape(-1, 1)).reshape(x.shape), y.astype("int64"))
-    test = (scale.transform(x_test.reshape(-1, 1)).reshape(x_test.shape), y_test.astype("int64"))
-    return part, test
+        (x, y), (x_test, y_test) = datasets.load_mnist(folder, flatten=True, normalize=True)
+        return (x, y), (x_test, y_test)
+    images, labels = datasets.load_digits(normalize=True)
+    x, x_test, y, y_test = preprocessing.train_test_split(
+        images, labels, test_size=0.2, stratify=labels, seed=seed
+    )
+    return (x, y), (x_test, y_test)
 
 
 def train(args: argparse.Namespace) -> int:
