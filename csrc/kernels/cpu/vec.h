@@ -87,7 +87,7 @@ PYNN_INLINE void store(T* p, V v) {
   __builtin_memcpy(p, &v, sizeof v);
 }
 
-// Copies `bytes` < 2 * kBlock bytes in pieces of falling powers of two.
+// Copies fewer than 2 * kBlock bytes in pieces of falling powers of two.
 template <std::size_t kBlock, std::size_t kItem>
 PYNN_INLINE void copy_first(char* to, const char* from, std::size_t bytes) {
   if (bytes & kBlock) {
@@ -123,9 +123,10 @@ PYNN_INLINE Vec<T, N> load_first(const T* p, std::size_t n) {
                                     (__m256i)(lane < static_cast<long long>(n)));
   }
 #endif
+  if (n >= N) return load<T, N>(p);
   V v = {};
-  copy_first<sizeof(V), sizeof(T)>(reinterpret_cast<char*>(&v), reinterpret_cast<const char*>(p),
-                                   n * sizeof(T));
+  copy_first<sizeof(V) / 2, sizeof(T)>(reinterpret_cast<char*>(&v),
+                                       reinterpret_cast<const char*>(p), n * sizeof(T));
   return v;
 }
 
@@ -153,8 +154,9 @@ PYNN_INLINE void store_first(T* p, V v, std::size_t n) {
                                   (__m256i)(lane < static_cast<long long>(n)), (__m256i)v);
   }
 #endif
-  copy_first<sizeof(V), sizeof(T)>(reinterpret_cast<char*>(p), reinterpret_cast<const char*>(&v),
-                                   n * sizeof(T));
+  if (n >= kLanesOf<V>) return store(p, v);
+  copy_first<sizeof(V) / 2, sizeof(T)>(reinterpret_cast<char*>(p),
+                                       reinterpret_cast<const char*>(&v), n * sizeof(T));
 }
 
 // mask ? a : b, lane by lane.
@@ -354,6 +356,45 @@ template <class V>
 PYNN_INLINE V ceil(V x) {
   const V nearest = round(x);
   return select(nearest < x, copysign(nearest + Elem<V>{1}, x), nearest);
+}
+
+// The layout of a float.
+template <class T>
+struct Format;
+template <>
+struct Format<float> {
+  using Bits = std::uint32_t;
+  static constexpr int kFraction = 23, kBias = 127;
+};
+template <>
+struct Format<double> {
+  using Bits = std::uint64_t;
+  static constexpr int kFraction = 52, kBias = 1023;
+};
+
+// 2^n for integral n within the range of normal numbers.
+template <class V>
+PYNN_INLINE V pow2(V n) {
+  using F = Format<Elem<V>>;
+  using Bits = typename F::Bits;
+  // The sum holds n, modulo 2^kFraction, in its low bits.
+  const auto low = as<Bits>(n + Elem<V>(3ull << (F::kFraction - 1)));
+  return (V)((low << F::kFraction) + (Bits{F::kBias} << F::kFraction));
+}
+
+// x 2^n for integral n, rounded once, also where 2^n or the result is not a normal number.
+template <class V>
+PYNN_INLINE V ldexp(V x, V n) {
+#if defined(__AVX512F__)
+  if constexpr (sizeof(Elem<V>) == 4) {
+    return (V)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
+  } else {
+    return (V)_mm512_maskz_scalef_pd(static_cast<__mmask8>(kAll), (__m512d)x, (__m512d)n);
+  }
+#else
+  const V half = round(n * Elem<V>(0.5));
+  return x * pow2(half) * pow2(n - half);
+#endif
 }
 
 }  // namespace math
