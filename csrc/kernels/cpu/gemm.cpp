@@ -1,0 +1,225 @@
+// C = activation(A B + bias) on one thread. Small operands are read where they lie: B if its rows
+// are contiguous, A whatever its strides. Every sum starts from the bias, or from C, and runs over
+// k in order, in memory between the blocks of k: so no way of cutting m, n or k changes a bit.
+#include <cstddef>
+#include <cstdint>
+#include <utility>
+
+#include "kernels/cpu/gemm_activation.h"
+#include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_tile.h"
+#include "kernels/cpu/vec.h"
+#include "kernels/table.h"
+
+namespace pynn::kernels::PYNN_ISA {
+
+void fill_gemm(Table& t);
+
+namespace {
+
+// kTiles<T>.fn[N - 1][R - 1]
+template <class T>
+struct Tiles {
+  TileFn<T> fn[kTileVectors][kTileRows];
+
+  template <int... N>
+  constexpr explicit Tiles(std::integer_sequence<int, N...>) : fn{} {
+    (fill<N + 1>(std::make_integer_sequence<int, max_rows(N + 1)>{}), ...);
+  }
+  template <int N, int... R>
+  constexpr void fill(std::integer_sequence<int, R...>) {
+    ((fn[N - 1][R] = tile<T, R + 1, N>), ...);
+  }
+};
+template <class T>
+constexpr Tiles<T> kTiles{std::make_integer_sequence<int, kTileVectors>{}};
+
+constexpr std::int64_t align(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+
+// What is copied into the workspace, and how much of k at a time. Rows that are a multiple of 2 KiB
+// apart share so few cache sets that even a small block of them does not stay in L1.
+template <class T>
+struct Plan {
+  bool copy_a;  // A lies transposed in such rows: copy it to rows that are not
+  bool pack_b;
+  std::int64_t k;  // per block: a panel of B that stays in L2
+  std::int64_t a_stride = 0, a_bytes = 0;
+
+  explicit Plan(const Gemm& g) {
+    constexpr std::int64_t item = sizeof(T);
+    const auto collides = [](std::int64_t stride, std::int64_t bytes) {
+      return stride * item % bytes == 0;
+    };
+    pack_b = g.b_col != 1 || g.m >= 512 || (g.m >= 256 && collides(g.b_row, 2048)) ||
+             (g.m >= 128 && collides(g.b_row, 4096));
+    copy_a = g.m >= 64 && g.n >= 128 && g.k >= 32 && g.a_row == 1 && collides(g.a_col, 2048);
+    k = g.k <= 512 ? g.k : !pack_b && collides(g.b_row, 4096) ? 512 : g.k < 1024 ? g.k : 1024;
+    if (!copy_a) return;
+    a_stride = g.m + 64 / item;
+    if (collides(a_stride, 2048)) a_stride += 64 / item;
+    a_bytes = align(k * a_stride * item);
+  }
+  std::int64_t bytes() const {
+    return a_bytes + (pack_b ? k * kTileVectors * std::int64_t{kVectorBytes} : 0);
+  }
+};
+
+template <class T>
+std::size_t workspace(const Gemm& g) {
+  return static_cast<std::size_t>(Plan<T>(g).bytes());
+}
+
+// How much of `left` the next step takes: `most`, but the last two steps share evenly.
+inline std::int64_t part(std::int64_t left, std::int64_t most) {
+  if (left <= most) return left;
+  return left >= 2 * most ? most : (left + 1) / 2;
+}
+
+// One row of C after the first `k - 1` rows of B, or a few less: B is read once, in the order in
+// which it lies in memory, which is what counts where it comes from beyond L1. Returns the rows
+// done.
+template <class T>
+std::int64_t sweep(const Gemm& g) {
+  using V = Vec<T>;
+  constexpr int K = 8;
+  constexpr std::int64_t L = kLanes<T>;
+  const T* start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
+  T* const c = static_cast<T*>(g.c);
+  std::int64_t p = 0;
+  for (; p + K < g.k; p += K) {
+    const T* const b = static_cast<const T*>(g.b) + p * g.b_row;
+    V x[K];
+#pragma GCC unroll 8
+    for (int q = 0; q < K; ++q) {
+      x[q] = broadcast<V>(static_cast<const T*>(g.a)[(p + q) * g.a_col]);
+    }
+    for (std::int64_t j = 0; j < g.n; j += L) {
+      const std::size_t lanes = static_cast<std::size_t>(g.n - j < L ? g.n - j : L);
+      V sum = start ? load_last(start + j, lanes) : V{};
+#pragma GCC unroll 8
+      for (int q = 0; q < K; ++q) sum = fma(x[q], load_last(b + q * g.b_row + j, lanes), sum);
+      store_last(c + j, sum, lanes);
+    }
+    start = c;
+  }
+  return p;
+}
+
+template <class T>
+ActivateFn<T> activation(const Gemm& g) {
+  return kActivate<T>[static_cast<std::size_t>(g.activation)];
+}
+
+// The tiles of one strip of C from top to bottom; `t` describes the first.
+template <class T>
+PYNN_INLINE void strip(Tile<T> t, std::int64_t m, std::int64_t vectors) {
+  while (m > 0) {
+    const std::int64_t rows = part(m, max_rows(static_cast<int>(vectors)));
+    kTiles<T>.fn[vectors - 1][rows - 1](t);
+    t.a += rows * t.a_row;
+    t.c += rows * t.c_row;
+    t.start += rows * t.start_row;
+    m -= rows;
+  }
+}
+
+template <class T>
+__attribute__((noinline)) void blocks(const Gemm& g) {
+  constexpr std::int64_t L = kLanes<T>;
+  const Plan<T> plan(g);
+  const T* const bias = static_cast<const T*>(g.bias);
+  const T* const b = static_cast<const T*>(g.b);
+  T* const c = static_cast<T*>(g.c);
+  const ActivateFn<T> finish = activation<T>(g);
+  char* const copy = static_cast<char*>(g.workspace);
+
+  std::int64_t p = g.m == 1 && !plan.pack_b ? sweep<T>(g) : 0;
+  do {
+    Tile<T> t;
+    t.k = part(g.k - p, plan.k);
+    const bool last = p + t.k == g.k;
+    t.relu = last && g.activation == Activation::relu;
+    t.c_row = g.c_row;
+    const T* a = static_cast<const T*>(g.a) + p * g.a_col;
+    t.a = a;
+    t.a_row = g.a_row;
+    t.a_col = g.a_col;
+    if (plan.copy_a) {
+      T* const y = reinterpret_cast<T*>(copy);
+      copy_rows(t.k, g.m, a, g.a_col, y, plan.a_stride);
+      t.a = y;
+      t.a_col = plan.a_stride;
+    }
+    const bool from_c = p > 0 || g.accumulate;
+    t.start_row = from_c ? g.c_row : 0;
+    for (std::int64_t j = 0; j < g.n;) {
+      const std::int64_t vectors = part((g.n - j + L - 1) / L, kTileVectors);
+      const std::int64_t cols = vectors * L < g.n - j ? vectors * L : g.n - j;
+      t.lanes = static_cast<std::size_t>(cols - (vectors - 1) * L);
+      t.b = b + p * g.b_row + j * g.b_col;
+      t.b_row = g.b_row;
+      if (plan.pack_b) {
+        T* const panel = reinterpret_cast<T*>(copy + plan.a_bytes);
+        pack(t.k, cols, t.b, g.b_row, g.b_col, panel, vectors * L);
+        t.b = panel;
+        t.b_row = vectors * L;
+      }
+      t.c = c + j;
+      t.start = from_c ? t.c : bias ? bias + j : nullptr;
+      strip(t, g.m, vectors);
+      if (last && finish) finish(g.m, cols, t.c, g.c_row, g.attr);
+      j += cols;
+    }
+    p += t.k;
+  } while (p < g.k);
+}
+
+// One column of C as one row: B is then the matrix, and its rows are contiguous.
+inline Gemm transposed(const Gemm& g) {
+  Gemm s = g;
+  s.m = g.n;
+  s.n = g.m;
+  s.a = g.b;
+  s.a_row = g.b_col;
+  s.a_col = g.b_row;
+  s.b = g.a;
+  s.b_row = g.a_col;
+  s.b_col = g.a_row;
+  return s;
+}
+
+template <class T>
+void gemm(const Gemm& g) {
+  constexpr std::int64_t L = kLanes<T>;
+  if (g.m <= 0 || g.n <= 0) return;
+  if (g.m > 1 && g.n == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias) return gemm<T>(transposed(g));
+  // One strip in L1 takes nanoseconds: it goes straight to its tiles.
+  if (g.n > kTileVectors * L || g.m > 64 || g.k > 64 || g.b_col != 1) return blocks<T>(g);
+  const T* const start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
+  const std::int64_t vectors = (g.n + L - 1) / L;
+  const Tile<T> t = {static_cast<const T*>(g.a),
+                     g.a_row,
+                     g.a_col,
+                     static_cast<const T*>(g.b),
+                     g.b_row,
+                     static_cast<T*>(g.c),
+                     g.c_row,
+                     start,
+                     g.accumulate ? g.c_row : 0,
+                     g.k,
+                     static_cast<std::size_t>(g.n - (vectors - 1) * L),
+                     g.activation == Activation::relu};
+  strip(t, g.m, vectors);
+  if (const ActivateFn<T> finish = activation<T>(g)) finish(g.m, g.n, t.c, g.c_row, g.attr);
+}
+
+}  // namespace
+
+void fill_gemm(Table& t) {
+  t.gemm[index(DType::f32)] = gemm<float>;
+  t.gemm[index(DType::f64)] = gemm<double>;
+  t.gemm_workspace[index(DType::f32)] = workspace<float>;
+  t.gemm_workspace[index(DType::f64)] = workspace<double>;
+}
+
+}  // namespace pynn::kernels::PYNN_ISA
