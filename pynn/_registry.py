@@ -1,4 +1,4 @@
-"""Look-up by name, object, class, function or configuration: what every ``get`` of the package does."""
+"""Look-up by name, object, class or function: what every ``get`` of the package does."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def canonical(name: str) -> str:
 
 
 def snake_case(name: str) -> str:
-    """Return a class name in lower case with underscores: ``"MeanSquaredError"`` → ``"mean_squared_error"``."""
+    """Return a class name with underscores: ``"MeanSquaredError"`` is ``"mean_squared_error"``."""
     return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
 
 
@@ -37,16 +37,21 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:
 
 
 class Configurable:
-    """An object described by the arguments of its constructor, each kept in an attribute of its name."""
+    """An object described by its constructor's arguments, each kept in an attribute of its name."""
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name: ``type(x)(**x.get_config())`` equals ``x``."""
+        """Return the constructor's arguments by name; `from_config` makes an equal object of them."""
         return {name: getattr(self, name) for name in self._parameters()}
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Any:
         """Build an object from what `get_config` returned."""
         return cls(**config)
+
+    def settings(self) -> tuple[tuple[str, object], ...]:
+        """Return the attributes that are plain values: what a recording was made with."""
+        plain = (int, float, str, tuple, type(None))
+        return tuple((k, v) for k, v in vars(self).items() if isinstance(v, plain))
 
     @classmethod
     def _parameters(cls) -> dict[str, Any]:
