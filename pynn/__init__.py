@@ -1,0 +1,110 @@
+"""Neural networks whose every hot loop runs natively.
+
+Write a network in Python as tensor expressions; it is recorded once and replayed by C++ kernels.
+
+Examples
+--------
+>>> import pynn
+>>> from pynn.layers import Dense
+>>> pynn.seed(1)
+>>> net = pynn.Network([Dense(8, activation="tanh", input_shape=(2,)), Dense(1)])
+>>> net.use(loss="mse", optimizer="adam")
+>>> x, y = pynn.datasets.xor()
+>>> history = net.fit(x, y, epochs=2000, batch_size=4, verbose=0)
+>>> history.history["loss"][-1] < 0.01
+True
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from pynn import _native
+from pynn._native import (
+    NonFiniteLossError,
+    available_cpus,
+    num_threads,
+    set_num_threads,
+)
+
+if TYPE_CHECKING:
+    from pynn import (
+        activations,
+        callbacks,
+        datasets,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        ops,
+        optimizers,
+        preprocessing,
+        regularizers,
+    )
+    from pynn.layers.graph import Input
+    from pynn.network import Network
+    from pynn.random import seed
+    from pynn.tensor import Tensor, Variable
+
+__version__: str = _native.version
+
+# Names that are imported when they are first asked for, so that `import pynn` takes milliseconds.
+_MODULES = (
+    "activations",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "regularizers",
+)
+_NAMES = {
+    "Input": "pynn.layers.graph",
+    "Network": "pynn.network",
+    "Tensor": "pynn.tensor",
+    "Variable": "pynn.tensor",
+    "seed": "pynn.random",
+}
+
+__all__ = [
+    "Input",
+    "Network",
+    "NonFiniteLossError",
+    "Tensor",
+    "Variable",
+    "__version__",
+    "activations",
+    "available_cpus",
+    "callbacks",
+    "datasets",
+    "initializers",
+    "layers",
+    "losses",
+    "metrics",
+    "num_threads",
+    "ops",
+    "optimizers",
+    "preprocessing",
+    "regularizers",
+    "seed",
+    "set_num_threads",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return importlib.import_module(f"pynn.{name}")
+    if name in _NAMES:
+        value = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'pynn' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(__all__))

@@ -1,0 +1,180 @@
+"""Calling a layer on numbers: recorded once for each kind of input, replayed after that."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pynn import checks, ops
+from pynn._native import Executable, Recorder, Tensor
+from pynn.random import fresh_key
+
+if TYPE_CHECKING:
+    from pynn.layers.base import Layer
+    from pynn.steps import Program
+
+T = TypeVar("T")
+
+
+class ProgramCache(Generic[T]):
+    """The most recently used programs by signature. Each holds memory, so there are only a few."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._programs: OrderedDict[Hashable, T] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, signature: Hashable, record: Callable[[], T]) -> T:
+        """Return the program of this signature, recording it where there is none."""
+        with self._lock:
+            program = self._programs.get(signature)
+            if program is not None:
+                self._programs.move_to_end(signature)
+                return program
+        program = record()  # outside the lock: it may run user code
+        with self._lock:
+            self._programs[signature] = program
+            while len(self._programs) > self._limit:
+                self._programs.popitem(last=False)
+        return program
+
+    def __len__(self) -> int:
+        return len(self._programs)
+
+
+@dataclass(frozen=True)
+class Call:
+    """The last forward call: what backward needs to compute it again."""
+
+    x: NDArray[Any]
+    y_shape: tuple[int, ...]
+    training: bool
+    key: int  # the same key draws the same random numbers
+    single: bool  # one sample came in, without a batch axis
+
+
+class Replay:
+    """The calls of one layer outside recordings."""
+
+    def __init__(self) -> None:
+        self.programs: ProgramCache[Executable] = ProgramCache(16)
+        self.steps: ProgramCache[Program] = ProgramCache(8)  # of a network's fit, evaluate and predict
+        self.last: Call | None = None
+        self.training = False  # what a hosted layer runs for
+        self.use: object = None  # the place in a program that ran a hosted layer last
+
+    def forward(
+        self, layer: Layer, forward: Callable[[Any, Any], Any], x: Any, training: bool
+    ) -> Any:
+        array = checks.as_array(x, f"the input of {layer}")
+        single = array.shape == layer.input_shape
+        if single:
+            array = array[np.newaxis]
+        key = 0
+        if layer.hosted:
+            y = self._forward_host(layer, forward, array, training)
+        else:
+            if array.size == 0:
+                raise ValueError(f"the input of {layer} is empty: shape {array.shape}")
+            dtype = layer.input_dtype(array.dtype.name)
+            key = fresh_key()
+
+            def record() -> Executable:
+                with Recorder(training=training) as recorder:
+                    y = layer.forward(recorder.input(array.shape, dtype))
+                    return recorder.compile([visible(y)])
+
+            signature = ("forward", array.shape, dtype, training, structure(layer))
+            [y] = self.programs.get(signature, record)(array, key=key)
+        self.last = Call(array, y.shape, training, key, single)
+        if single:
+            y = y[0]
+        return Tensor(y) if isinstance(x, Tensor) else y
+
+    def backward(self, layer: Layer, grad: Any) -> Any:
+        call = self._last_call(layer)
+        seed = _seed(layer, grad, call)
+        dtype = layer.input_dtype(call.x.dtype.name)
+        parameters = layer.parameters
+
+        def record() -> Executable:
+            with Recorder(training=call.training) as recorder:
+                x = recorder.input(call.x.shape, dtype)
+                y = layer.forward(x)
+                dy = recorder.input(tuple(y.shape), program_dtype(y.dtype)).astype(y.dtype)
+                sources = [x, *parameters]
+                found = recorder.gradient(y, sources, seed=dy)
+                pairs = zip(sources, found, strict=True)
+                gradients = [ops.zeros_like(s) if g is None else g for s, g in pairs]
+                return recorder.compile([visible(gradient) for gradient in gradients])
+
+        signature = ("backward", call.x.shape, dtype, call.training, structure(layer))
+        dx, *gradients = self.programs.get(signature, record)(call.x, seed, key=call.key)
+        for parameter, gradient in zip(parameters, gradients, strict=True):
+            parameter.gradient = gradient
+        if call.single:
+            dx = dx[0]
+        return Tensor(dx) if isinstance(grad, Tensor) else dx
+
+    def backward_host(
+        self, layer: Layer, backward: Callable[[Any, Any], Any], grad: Any
+    ) -> NDArray[Any] | Tensor:
+        call = self._last_call(layer)
+        dx = np.asarray(backward(layer, _seed(layer, grad, call)))
+        if call.single and dx.shape == call.x.shape:
+            dx = dx[0]
+        return Tensor(dx) if isinstance(grad, Tensor) else dx
+
+    def _forward_host(
+        self, layer: Layer, forward: Callable[[Any, Any], Any], array: NDArray[Any], training: bool
+    ) -> NDArray[Any]:
+        if layer.autocast:
+            array = checks.stored(array, layer.dtype)
+        layer._ensure_built(array.shape[1:])
+        layer.check_input(array.shape)
+        self.training = training
+        return np.asarray(forward(layer, array), dtype=array.dtype)
+
+    def _last_call(self, layer: Layer) -> Call:
+        if self.last is None:
+            raise RuntimeError(f"{layer}: backward needs a forward before it")
+        return self.last
+
+
+def structure(layer: Layer) -> Hashable:
+    """Identify what `layer` computes: its layers, their settings and what of it is trained."""
+    revisions = tuple((part, part._state.revision) for part in layer.walk())
+    return revisions, tuple(map(id, layer.parameters))
+
+
+def program_dtype(dtype: str) -> str:
+    """Say as what type numbers go in and out: NumPy has no bfloat16."""
+    return "float32" if dtype == "bfloat16" else dtype
+
+
+def visible(x: Tensor) -> Tensor:
+    """Cast what a program gives to a type that NumPy has."""
+    return x.astype("float32") if x.dtype == "bfloat16" else x
+
+
+def numbers(x: Tensor) -> NDArray[Any]:
+    """Read a concrete tensor as an array of a type that NumPy has."""
+    return visible(x).numpy()
+
+
+def _seed(layer: Layer, grad: Any, call: Call) -> NDArray[Any]:
+    array = checks.as_array(grad, f"the gradient given to {layer}")
+    if call.single:
+        array = array[np.newaxis]
+    if array.shape != call.y_shape:
+        raise ValueError(
+            f"{layer} gave outputs of shape {call.y_shape}, so its gradient has that shape, "
+            f"got {array.shape}"
+        )
+    return array

@@ -1,0 +1,223 @@
+"""Network: layers in a row or in a graph, and what one does with them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, ClassVar
+
+from pynn._native import Recorder, Tensor
+from pynn.layers.base import Layer, Shape, default_name, unchanged_on_failure
+from pynn.layers.graph import Input, Node, ordered
+from pynn.summary import table
+from pynn.training import Trainable
+
+
+class Network(Trainable, Layer):
+    """Layers whose outputs are the next ones' inputs.
+
+    Layers are added one by one, given as a list, or connected as a graph: call them on an `Input`
+    and name its two ends. A network is a layer itself and can be added to another.
+
+    Called with one sample instead of a batch (an array of just `input_shape`), a network gives one
+    output, without the batch axis.
+
+    Parameters
+    ----------
+    layers : iterable of Layer, default ()
+        Layers in a row.
+    inputs : Input or None, default None
+        Where a graph begins.
+    outputs : Node or None, default None
+        Where a graph ends.
+    name : str or None, default None
+        What errors and summaries call it; ``None`` is "network".
+    dtype : {"float32", "float64", "bfloat16"} or None, default None
+        Type of the layers that were given none; ``None`` is float32.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If something else than layers is given, two layers have one name, shapes don't fit, or a
+        graph does not lead from `inputs` to `outputs`.
+
+    Examples
+    --------
+    >>> import pynn
+    >>> from pynn.layers import Dense
+    >>> pynn.seed(1)
+    >>> net = pynn.Network()
+    >>> net.add(Dense(3, activation="tanh", input_shape=(2,)))
+    >>> net.add(Dense(1, activation="tanh"))
+    >>> net.use(loss="mse", optimizer=pynn.optimizers.SGD(learning_rate=0.5))
+    >>> x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
+    >>> history = net.fit(x, y, epochs=1000, batch_size=1, verbose=0)
+    >>> net.predict(x).round().ravel()
+    array([0., 1., 1., 0.], dtype=float32)
+    """
+
+    autocast: ClassVar[bool] = False  # its first layer does
+    untracked: ClassVar[frozenset[str]] = Layer.untracked | Trainable.untracked
+
+    def __init__(
+        self,
+        layers: Iterable[Layer] = (),
+        *,
+        inputs: Node | Sequence[Node] | None = None,
+        outputs: Node | Sequence[Node] | None = None,
+        name: str | None = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__(name=name, dtype=dtype)
+        self._layers: list[Layer] = []
+        self._nodes: list[Node] = []  # of a graph, each after those it is computed from
+        if inputs is not None or outputs is not None:
+            self._connect(_one(inputs, "inputs"), _one(outputs, "outputs"))
+        for layer in layers:
+            self.add(layer)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, in order."""
+        return list(self._layers)
+
+    @property
+    def dtype(self) -> str:
+        """Type of the weights and outputs."""
+        return self._state.dtype or (self._layers[0].dtype if self._layers else "float32")
+
+    def add(self, layer: Layer | Input) -> None:
+        """Put a layer behind the others.
+
+        Where the shape of its inputs is known, its weights are made at once.
+
+        Parameters
+        ----------
+        layer : Layer or Input
+            An `Input` may come first and only says the shape of one sample.
+
+        Raises
+        ------
+        TypeError
+            If it is not a layer.
+        ValueError
+            If its name is taken or the shapes don't fit; the network is as before.
+        RuntimeError
+            If the network is a graph.
+        """
+        if self._nodes:
+            raise RuntimeError(f"{self} is a graph of layers; connect layers before making it")
+        if isinstance(layer, Input):
+            if self._layers or self._state.input_shape is not None:
+                raise ValueError(f"{self}: an Input can only come first")
+            self._state.input_shape = layer.shape
+            return
+        self._check_layer(layer)
+        with unchanged_on_failure([self, *layer.walk()]):
+            self._adopt(layer)
+            if not self._layers and layer.input_shape is not None:
+                self._state.input_shape = layer.input_shape
+            known = self.built if self._layers else self._state.input_shape is not None
+            if known:
+                shape = self._state.output_shape if self._layers else self._state.input_shape
+                self._state.output_shape = layer._infer(shape or ())
+                self._state.built = True
+            self._layers = [*self._layers, layer]
+
+    def build(self, input_shape: Shape) -> None:
+        """Make all layers' weights, knowing the shape of one sample."""
+        if not self._layers:
+            raise ValueError(f"{self} has no layers yet: add one")
+        with unchanged_on_failure(self.walk()):
+            for layer in self._layers:
+                input_shape = layer._infer(input_shape)
+        self._state.output_shape = input_shape
+
+    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+        if not self._nodes:
+            for layer in self._layers:
+                x = layer.forward(x)
+            return x
+        values = {id(self._nodes[0]): x}
+        for node in self._nodes[1:]:
+            assert node.layer is not None
+            values[id(node)] = node.layer.forward(values[id(node.inputs[0])])
+        return values[id(self._nodes[-1])]
+
+    def check_input(self, shape: Shape) -> None:
+        if shape[1:] == self.input_shape:
+            return
+        if self._layers[0].built:
+            self._layers[0].check_input(shape)
+        expected = ", ".join(map(str, ("batch", *(self.input_shape or ()))))
+        raise ValueError(f"{self} expects inputs of shape ({expected}), got {shape}")
+
+    def input_dtype(self, dtype: str) -> str:
+        return self._layers[0].input_dtype(dtype) if self._layers else dtype
+
+    def summary(self, print_fn: Callable[[str], object] = print) -> None:
+        """Print the layers with the shapes of their outputs and the numbers of their weights.
+
+        Parameters
+        ----------
+        print_fn : callable, default print
+            Gets the table as one string.
+
+        Examples
+        --------
+        >>> from pynn import Network
+        >>> from pynn.layers import Dense
+        >>> Network([Dense(3, input_shape=(2,)), Dense(1)]).summary()
+        Network 'network'
+        layer           output shape   parameters
+        -----------------------------------------
+        dense (Dense)   (3,)                    9
+        dense_1 (Dense) (1,)                    4
+        -----------------------------------------
+        13 parameters (52 B), all trainable
+        """
+        print_fn(table(self))
+
+    def _connect(self, start: Node, end: Node) -> None:
+        if not isinstance(start, Input):
+            raise TypeError(f"{self}: inputs expects an Input, got {start!r}")
+        nodes = ordered([end])
+        if nodes[0] is not start or any(node.layer is None for node in nodes[1:]):
+            raise ValueError(f"{self}: outputs must be computed from inputs alone")
+        layers = list(dict.fromkeys(node.layer for node in nodes[1:] if node.layer is not None))
+        if not layers:
+            raise ValueError(f"{self}: there is no layer between inputs and outputs")
+        for layer in layers:
+            self._adopt(layer)
+            self._layers.append(layer)
+        self._nodes = nodes
+        self._state.input_shape, self._state.output_shape = start.shape, end.shape
+        self._state.built = True
+
+    def _check_layer(self, layer: object) -> None:
+        if isinstance(layer, type):
+            raise TypeError(f"add expects a layer, got the class {layer.__name__}; write {layer.__name__}(...)")
+        if not isinstance(layer, Layer):
+            raise TypeError(f"add expects a layer, got {layer!r}")
+        if layer is self or self in layer.walk():
+            raise ValueError(f"{self} can't be added to itself")
+
+    def _adopt(self, layer: Layer) -> None:
+        """Give a layer this network's dtype and a name that no other layer here has."""
+        if layer in self._layers:
+            return
+        taken = {other.name for other in self._layers}
+        if layer._state.name in taken:
+            raise ValueError(f"{self} already has a layer named {layer.name!r}")
+        if layer.name in taken or layer._state.unique_name is None:
+            base = default_name(type(layer))
+            numbered = (f"{base}_{i}" if i else base for i in range(len(taken) + 1))
+            layer._state.unique_name = next(name for name in numbered if name not in taken)
+        if self._state.dtype is not None:
+            layer.adopt_dtype(self._state.dtype)
+
+
+def _one(nodes: Node | Sequence[Node] | None, name: str) -> Node:
+    found = [nodes] if isinstance(nodes, Node) else list(nodes or ())
+    if len(found) != 1 or not isinstance(found[0], Node):
+        raise ValueError(f"Network: {name} expects one node of a graph of layers, got {nodes!r}")
+    return found[0]

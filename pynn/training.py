@@ -1,0 +1,403 @@
+"""What a network does with data: fit, evaluate and predict."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from pynn import batches, checks, losses, metrics as metrics_, optimizers
+from pynn._native import Executable, Recorder, Tensor, run_epochs
+from pynn.batches import Data
+from pynn.callbacks import Callback, CallbackList
+from pynn.history import History
+from pynn.layers.base import unchanged_on_failure
+from pynn.progress import ProgressBar
+from pynn.random import fresh_key
+from pynn.steps import Step
+
+if TYPE_CHECKING:
+    from pynn.network import Network
+
+LARGE_BATCH = 1024  # rows at once where the result does not depend on it
+
+
+class Trainable:
+    """The part of `Network` that deals with data."""
+
+    untracked: ClassVar[frozenset[str]] = frozenset(
+        ("loss", "optimizer", "metrics", "history", "stop_training")
+    )
+
+    loss: losses.Loss
+    optimizer: optimizers.Optimizer
+    metrics: list[metrics_.Metric]
+    history: History | None = None
+    stop_training: bool = False
+
+    def use(
+        self,
+        loss: Any,
+        optimizer: Any = "adam",
+        metrics: Any = None,
+    ) -> None:
+        """Say what training makes small, how, and what is measured beside it.
+
+        `compile` is another name of this method.
+
+        Parameters
+        ----------
+        loss : str, Loss or function
+            A name such as ``"mse"``, an object, or a function ``f(y_true, y_pred)`` of tensors.
+        optimizer : str or Optimizer, default "adam"
+            A name or an object.
+        metrics : list of (str, Metric or function), or None, default None
+            What `fit` and `evaluate` report beside the loss. Sample weights don't enter it.
+
+        Raises
+        ------
+        ValueError
+            If a name is unknown; the nearest one is suggested and nothing has changed.
+        TypeError
+            If something else is given.
+        """
+        if metrics is None:
+            metrics = []
+        elif isinstance(metrics, str) or not isinstance(metrics, Sequence):
+            metrics = [metrics]
+        found_loss = losses.get(loss)
+        found_optimizer = optimizers.get(optimizer)
+        found_metrics = [metrics_.get(metric, found_loss) for metric in metrics]
+        names = [metric.name for metric in found_metrics]
+        if len(set(names)) < len(names) or "loss" in names:
+            raise ValueError(f"metrics must have names of their own other than 'loss', got {names}")
+        self.loss, self.optimizer, self.metrics = found_loss, found_optimizer, found_metrics
+
+    compile = use
+
+    def fit(
+        self,
+        x: ArrayLike | Tensor,
+        y: ArrayLike | Tensor,
+        batch_size: int = 32,
+        epochs: int = 1,
+        verbose: int | str = "auto",
+        callbacks: Sequence[Callback] | None = None,
+        validation_split: float = 0.0,
+        validation_data: Sequence[Any] | None = None,
+        shuffle: bool = True,
+        class_weight: Mapping[int, float] | None = None,
+        sample_weight: ArrayLike | None = None,
+        initial_epoch: int = 0,
+        check_inputs: bool = True,
+    ) -> History:
+        """Train the network.
+
+        Each epoch goes once through the samples, in an order that `pynn.seed` decides, and changes
+        the weights after every batch. Forward, loss, gradient and update run natively, without the
+        GIL. Ctrl-C stops after the running batch and leaves a network that can be used.
+
+        Parameters
+        ----------
+        x : array_like, (n, ...)
+            Inputs.
+        y : array_like, (n, ...)
+            Targets, as the loss wants them.
+        batch_size : int, default 32
+            Samples an update; the last batch of an epoch may be smaller.
+        epochs : int, default 1
+            Epoch to stop after.
+        verbose : {"auto", 0, 1, 2}, default "auto"
+            0: print nothing; 1, which is "auto": a progress bar an epoch; 2: a line an epoch.
+        callbacks : sequence of Callback or None, default None
+            Code that runs at certain moments.
+        validation_split : float, default 0.0
+            Share of the samples, from the end, that is kept out of training for validation.
+        validation_data : (x, y) or (x, y, sample_weight) or None, default None
+            Samples for validation after every epoch.
+        shuffle : bool, default True
+            Whether the order of the samples is drawn anew for every epoch.
+        class_weight : dict of int to float or None, default None
+            Factor of the loss of each class's samples.
+        sample_weight : array_like, (n,), or None, default None
+            Factor of each sample's loss, at least 0. The loss is their sum divided by the number of
+            samples.
+        initial_epoch : int, default 0
+            Epoch to start with: a fit that goes on where another stopped.
+        check_inputs : bool, default True
+            Whether to look for NaN and infinity in the data first.
+
+        Returns
+        -------
+        History
+            Loss and metrics of every epoch. The loss includes the regularizers' penalties.
+
+        Raises
+        ------
+        RuntimeError
+            If `use` was not called.
+        ValueError, TypeError
+            If data or arguments are not as described; the network is as before.
+        NonFiniteLossError
+            If the loss becomes NaN or infinite. It names epoch and batch, counted from 1, and the
+            weights are those from the start of that epoch.
+        """
+        network = cast("Network", self)
+        self._require_use("fit")
+        epochs = checks.whole(epochs, "fit: epochs")
+        batch_size = checks.whole(batch_size, "fit: batch_size")
+        first = checks.whole(initial_epoch, "fit: initial_epoch", 0)
+        share = checks.fraction(validation_split, "fit: validation_split")
+        shows = _verbosity(verbose)
+        with unchanged_on_failure(network.walk()):
+            data = batches.samples(
+                network, x, y, sample_weight, finite=check_inputs, class_weight=class_weight
+            )
+            validation = self._validation(validation_data, check_inputs)
+            if validation is None and share > 0:
+                data, validation = _held_out(data, share)
+            self.optimizer.build(network.parameters)
+            step = Step.of(network, "train", data.arrays, batch_size)
+            params = {
+                "epochs": epochs,
+                "steps": -(-data.rows // step.batch_size),
+                "batch_size": batch_size,
+            }
+            hooks = CallbackList(callbacks or (), network, params)
+        self.history = history = History(params)
+        self.stop_training = False
+        loop = _Loop(network, step, data, bool(shuffle), hooks)
+        hooks.call("on_train_begin", {})
+        logs: dict[str, float] = {}
+        if shows == 0 and not hooks and validation is None:
+            for epoch, totals in enumerate(loop.run(first, epochs), start=first):
+                history.record(epoch, step.logs(network, totals, data.rows))
+        else:
+            for epoch in range(first, epochs):
+                hooks.call("on_epoch_begin", epoch, {})
+                bar = ProgressBar(data.rows, label=f"epoch {epoch + 1}/{epochs}") if shows == 1 else None
+                with bar or nullcontext():
+                    logs = loop.epoch(epoch, bar)
+                    if validation is not None and not self.stop_training:
+                        figures = self._measure(validation)
+                        logs |= {f"val_{name}": value for name, value in figures.items()}
+                    if bar is not None:
+                        bar.close(logs)
+                if shows == 2:
+                    print(f"epoch {epoch + 1}/{epochs}", *(f"{k} {v:.4f}" for k, v in logs.items()))
+                history.record(epoch, logs)
+                hooks.call("on_epoch_end", epoch, logs)
+                if self.stop_training:
+                    break
+        hooks.call("on_train_end", logs)
+        return history
+
+    def evaluate(
+        self,
+        x: ArrayLike | Tensor,
+        y: ArrayLike | Tensor,
+        batch_size: int | None = None,
+        verbose: int | str = 0,
+        sample_weight: ArrayLike | None = None,
+        check_inputs: bool = True,
+    ) -> dict[str, float]:
+        """Measure loss and metrics on data.
+
+        Parameters
+        ----------
+        x, y : array_like, (n, ...)
+            Inputs and targets.
+        batch_size : int or None, default None
+            Samples at once; ``None`` chooses. The result does not depend on it.
+        verbose : {"auto", 0, 1, 2}, default 0
+            Other than 0: print the result.
+        sample_weight : array_like, (n,), or None, default None
+            Factor of each sample's loss.
+        check_inputs : bool, default True
+            Whether to look for NaN and infinity in the data first.
+
+        Returns
+        -------
+        dict of str to float
+            ``"loss"`` and the metrics.
+
+        Raises
+        ------
+        RuntimeError
+            If `use` was not called or the network does not know its input shape.
+        ValueError, TypeError
+            If data or arguments are not as described.
+        """
+        network = cast("Network", self)
+        self._require_use("evaluate")
+        self._require_shape("evaluate")
+        size = LARGE_BATCH if batch_size is None else checks.whole(batch_size, "evaluate: batch_size")
+        shows = _verbosity(verbose)
+        data = batches.samples(network, x, y, sample_weight, finite=check_inputs)
+        logs = self._measure(data, size)
+        if shows:
+            print("evaluate", *(f"{name} {value:.4f}" for name, value in logs.items()))
+        return logs
+
+    def predict(
+        self,
+        x: ArrayLike | Tensor,
+        batch_size: int | None = None,
+        check_inputs: bool = True,
+    ) -> Any:
+        """Compute the outputs of many samples.
+
+        It may be called from several threads.
+
+        Parameters
+        ----------
+        x : array_like or Tensor, (n, ...)
+            Inputs.
+        batch_size : int or None, default None
+            Samples at once; ``None`` chooses. The result does not depend on it.
+        check_inputs : bool, default True
+            Whether to look for NaN and infinity in the data first.
+
+        Returns
+        -------
+        numpy.ndarray or Tensor, (n, ...)
+            Outputs; a tensor for a tensor.
+
+        Raises
+        ------
+        RuntimeError
+            If the network does not know its input shape.
+        ValueError, TypeError
+            If data or arguments are not as described.
+        """
+        network = cast("Network", self)
+        self._require_shape("predict")
+        size = LARGE_BATCH if batch_size is None else checks.whole(batch_size, "predict: batch_size")
+        rows = batches.inputs(network, x, "x", check_inputs)
+        step = Step.of(network, "predict", [rows], size)
+        [(shape, dtype)] = step.full.executable.output_types
+        y: NDArray[Any] = np.empty((len(rows), *shape[1:]), dtype)
+        _replay(step, (rows,), gathered=[y], key=fresh_key())
+        return Tensor(y) if isinstance(x, Tensor) else y
+
+    def _measure(self, data: Data, batch_size: int = LARGE_BATCH) -> dict[str, float]:
+        network = cast("Network", self)
+        step = Step.of(network, "evaluate", data.arrays, batch_size)
+        [totals] = _replay(step, data.arrays, key=fresh_key())
+        return step.logs(network, totals, data.rows)
+
+    def _validation(self, given: Sequence[Any] | None, finite: bool) -> Data | None:
+        if given is None:
+            return None
+        if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
+            raise ValueError(
+                f"validation_data expects (x, y) or (x, y, sample_weight), got {type(given).__name__}"
+                + (f" of {len(given)} items" if isinstance(given, (tuple, list)) else "")
+            )
+        network = cast("Network", self)
+        return batches.samples(network, *given, prefix="validation_data ", finite=finite)
+
+    def _require_use(self, what: str) -> None:
+        if not hasattr(self, "loss"):
+            raise RuntimeError(f"{self}: call use(loss=..., optimizer=...) before {what}")
+
+    def _require_shape(self, what: str) -> None:
+        network = cast("Network", self)
+        if not network.layers:
+            raise RuntimeError(f"{self} has no layers yet: add one before {what}")
+        if not network.built:
+            if network.input_shape is None:
+                raise RuntimeError(
+                    f"{self} doesn't know its input shape: give its first layer input_shape=..., "
+                    f"or fit it before {what}"
+                )
+            network._ensure_built(network.input_shape)
+
+
+class _Loop:
+    """The epochs of one fit. They are the same whether run at once or one by one."""
+
+    def __init__(
+        self, network: Network, step: Step, data: Data, shuffle: bool, hooks: CallbackList
+    ) -> None:
+        self._network = network
+        self._step = step
+        self._data = data
+        self._hooks = hooks
+        self._options = {
+            "shuffle": shuffle,
+            "key": fresh_key(),
+            "check_loss": True,
+            "state": [*network.weights, *network.optimizer.variables],
+        }
+
+    def run(self, first: int, last: int) -> NDArray[np.float64]:
+        """Run epochs without coming up; returns the totals of each."""
+        return _replay(
+            self._step, self._data.arrays, first_epoch=first, epochs=last - first, **self._options
+        )
+
+    def epoch(self, epoch: int, bar: ProgressBar | None) -> dict[str, float]:
+        """Run one epoch with progress and callbacks; returns its figures."""
+        network, step, hooks = self._network, self._step, self._hooks
+        every_batch = hooks.every_batch
+        seen = self._data.rows
+
+        def poll(_: int, rows: int, totals: NDArray[np.float64], epoch_end: bool) -> bool:
+            nonlocal seen
+            seen = rows
+            if epoch_end:
+                return True
+            logs = step.logs(network, totals, rows)
+            if bar is not None:
+                bar.update(rows, logs)
+            if every_batch:
+                batch = -(-rows // step.batch_size)
+                hooks.call("on_train_batch_end", batch - 1, logs)
+                if rows < self._data.rows and not network.stop_training:
+                    hooks.call("on_train_batch_begin", batch, {})
+            return not network.stop_training
+
+        if every_batch:
+            hooks.call("on_train_batch_begin", 0, {})
+        [totals] = _replay(
+            step,
+            self._data.arrays,
+            first_epoch=epoch,
+            poll=poll,
+            poll_seconds=0.0 if every_batch else 0.05,
+            **self._options,
+        )
+        if bar is not None:
+            bar.update(seen)
+        return step.logs(network, totals, seen)
+
+
+def _replay(
+    step: Step, arrays: Sequence[NDArray[Any]], **options: Any
+) -> NDArray[np.float64]:
+    tail: Executable | None = None if step.tail is None else step.tail.executable
+    return run_epochs(
+        step.full.executable, tail, list(arrays), batch_size=step.batch_size, **options
+    )
+
+
+def _held_out(data: Data, share: float) -> tuple[Data, Data]:
+    kept = data.rows - int(data.rows * share)
+    if not 0 < kept < data.rows:
+        raise ValueError(
+            f"validation_split {share} of {data.rows} samples leaves {kept} to train on "
+            f"and {data.rows - kept} to validate with"
+        )
+    return data.split(kept)
+
+
+def _verbosity(value: int | str) -> int:
+    if value == "auto":
+        return 1
+    if value not in (0, 1, 2) or isinstance(value, float):
+        raise ValueError(f"verbose expects 'auto', 0, 1 or 2, got {value!r}")
+    return int(value)
