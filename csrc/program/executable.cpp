@@ -1,6 +1,8 @@
 #include "program/executable.h"
 
 #include <algorithm>
+#include <optional>
+#include <sstream>
 #include <unordered_map>
 
 #include "ops/chain.h"
@@ -25,6 +27,7 @@ struct Executable::Plan {
     for (const Cluster& cluster : clusters) {
       launches.push_back(cluster.chain ? bind_chain(cluster)
                                        : bind_step(program.steps[cluster.steps[0]]));
+      effects.push_back(!cluster.chain && program.steps[cluster.steps[0]].op->is(kEffect));
       lines.push_back(describe(cluster));
     }
     for (const SlotId in : program.inputs) inputs.push_back(view(in));
@@ -113,6 +116,7 @@ struct Executable::Plan {
   MemoryPlan memory;
   std::shared_ptr<void> arena;
   std::vector<Launch> launches;
+  std::vector<char> effects;  // whether a launch is outside code
   std::vector<std::string> lines;
   std::vector<View> inputs, outputs;
 };
@@ -128,8 +132,15 @@ std::size_t Executable::arena_bytes() const { return plan_->memory.bytes; }
 std::size_t Executable::step_count() const { return plan_->launches.size(); }
 
 void Executable::run(const RunState& state) {
-  const FlushDenormals guard;
-  for (const Launch& launch : plan_->launches) launch(state);
+  std::optional<FlushDenormals> guard;
+  for (std::size_t i = 0; i < plan_->launches.size(); ++i) {
+    // Outside code keeps the float mode that its process chose.
+    if (plan_->effects[i])
+      guard.reset();
+    else if (!guard)
+      guard.emplace();
+    plan_->launches[i](state);
+  }
 }
 
 std::string Executable::listing() const {
