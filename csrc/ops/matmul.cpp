@@ -3,7 +3,6 @@
 
 #include "ops/launch.h"
 #include "ops/ops.h"
-#include "ops/strided_copy.h"
 
 namespace pynn {
 namespace {
@@ -217,18 +216,8 @@ Launch prepare_product(const Attrs& attrs, std::span<const View> in, std::span<c
     default:
       break;
   }
-  if (bias == nullptr || bias->contiguous()) {
-    auto product = std::make_shared<const Product>(in[0], in[1], out[0], bias, attrs);
-    return [product = std::move(product)](const RunState&) { product->run(); };
-  }
-  std::shared_ptr<void> memory = scratch(bias->bytes());
-  const View packed = contiguous_view(memory.get(), bias->dtype, bias->shape);
-  return [memory, pack = strided_copy(*bias, packed),
-          product = std::make_shared<const Product>(in[0], in[1], out[0], &packed, attrs)](
-             const RunState& state) {
-    pack(state);
-    product->run();
-  };
+  auto product = std::make_shared<const Product>(in[0], in[1], out[0], bias, attrs);
+  return [product = std::move(product)](const RunState&) { product->run(); };
 }
 
 // da = dy b^T, db = a^T dy, summed over what broadcasting the batch stretched.
@@ -316,8 +305,10 @@ void register_matmul(OpTable& table) {
   table.add(std::move(matmul));
 
   Op dense;
-  dense.name = "dense";  // activation and its parameters in reals
+  dense.name = "dense";  // activation and its parameters in reals; the bias is contiguous
+  dense.traits = kProduct;
   dense.arity = -1;
+  dense.fused = "dense";
   dense.infer = infer_dense;
   dense.prepare = prepare_product;
   dense.gradient = gradient_dense;
@@ -354,7 +345,7 @@ Tensor dense(const Tensor& a, const Tensor& b, const Tensor& bias, Activation ac
   attrs.activation = activation;
   attrs.reals[0] = alpha;
   std::vector<Tensor> inputs = {cast(flattened(a), computed), cast(b, computed)};
-  if (bias.defined()) inputs.push_back(cast(bias, computed));
+  if (bias.defined()) inputs.push_back(contiguous(cast(bias, computed)));
   return cast(unflattened(apply(row, attrs, inputs)[0], a.shape()), dtype);
 }
 
