@@ -22,6 +22,9 @@ namespace {
 
 #if defined(__AVX512F__)
 constexpr std::size_t kVectorBytes = 64;
+// For the masked forms of intrinsics whose plain form makes GCC 12 warn of an uninitialised value.
+constexpr __mmask16 kAll = 0xffff;
+constexpr __mmask8 kAll8 = 0xff;
 constexpr int kRegisters = 32;
 constexpr bool kIsFma = true;
 #elif defined(__AVX2__)
@@ -159,6 +162,17 @@ PYNN_INLINE void store_first(T* p, V v, std::size_t n) {
                                        reinterpret_cast<const char*>(&v), n * sizeof(T));
 }
 
+// True in the first n lanes.
+template <class V, std::size_t... I>
+PYNN_INLINE Mask<V> first_lanes(std::size_t n, std::index_sequence<I...>) {
+  using M = Mask<V>;
+  return M{static_cast<Elem<M>>(I)...} < broadcast<M>(static_cast<Elem<M>>(n));
+}
+template <class V>
+PYNN_INLINE Mask<V> first_lanes(std::size_t n) {
+  return first_lanes<V>(n, std::make_index_sequence<kLanesOf<V>>{});
+}
+
 // mask ? a : b, lane by lane.
 template <class V>
 PYNN_INLINE V select(Mask<V> mask, V a, V b) {
@@ -214,7 +228,7 @@ PYNN_INLINE bool any(M mask) {
 PYNN_INLINE Vec<std::uint64_t> multiply_even(Vec<std::uint64_t> a, Vec<std::uint64_t> b) {
   using V = Vec<std::uint64_t>;
 #if defined(__AVX512F__)
-  return (V)_mm512_mul_epu32((__m512i)a, (__m512i)b);
+  return (V)_mm512_maskz_mul_epu32(kAll8, (__m512i)a, (__m512i)b);
 #elif defined(__AVX2__)
   return (V)_mm256_mul_epu32((__m256i)a, (__m256i)b);
 #elif defined(__SSE2__)
@@ -275,11 +289,6 @@ PYNN_INLINE Elem<V> fold(V x, const Op& op) {
 
 namespace math {
 
-#if defined(__AVX512F__)
-// GCC 12 warns of an uninitialised value inside the unmasked forms of some intrinsics.
-constexpr auto kAll = static_cast<__mmask16>(-1);
-#endif
-
 template <class V>
 PYNN_INLINE V abs(V x) {
   using T = Elem<V>;
@@ -304,7 +313,7 @@ PYNN_INLINE V sqrt(V x) {
   constexpr bool kSingle = sizeof(Elem<V>) == 4;
 #if defined(__AVX512F__)
   if constexpr (kSingle) return (V)_mm512_maskz_sqrt_ps(kAll, (__m512)x);
-  if constexpr (!kSingle) return (V)_mm512_maskz_sqrt_pd(static_cast<__mmask8>(kAll), (__m512d)x);
+  if constexpr (!kSingle) return (V)_mm512_maskz_sqrt_pd(kAll8, (__m512d)x);
 #elif defined(__AVX2__)
   if constexpr (kSingle) return (V)_mm256_sqrt_ps((__m256)x);
   if constexpr (!kSingle) return (V)_mm256_sqrt_pd((__m256d)x);
@@ -329,8 +338,7 @@ PYNN_INLINE V round(V x) {
 #if defined(__AVX512F__)
   constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   if constexpr (kSingle) return (V)_mm512_maskz_roundscale_ps(kAll, (__m512)x, kNearest);
-  if constexpr (!kSingle)
-    return (V)_mm512_maskz_roundscale_pd(static_cast<__mmask8>(kAll), (__m512d)x, kNearest);
+  if constexpr (!kSingle) return (V)_mm512_maskz_roundscale_pd(kAll8, (__m512d)x, kNearest);
 #elif defined(__AVX2__)
   constexpr int kNearest = _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC;
   if constexpr (kSingle) return (V)_mm256_round_ps((__m256)x, kNearest);
@@ -389,7 +397,7 @@ PYNN_INLINE V ldexp(V x, V n) {
   if constexpr (sizeof(Elem<V>) == 4) {
     return (V)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
   } else {
-    return (V)_mm512_maskz_scalef_pd(static_cast<__mmask8>(kAll), (__m512d)x, (__m512d)n);
+    return (V)_mm512_maskz_scalef_pd(kAll8, (__m512d)x, (__m512d)n);
   }
 #else
   const V half = round(n * Elem<V>(0.5));

@@ -1,0 +1,11 @@
+// The scalar kernels, computed in double: they fill every row before an instruction set overrides
+// what it does better, and the tests hold every instruction set against them.
+#pragma once
+
+#include "kernels/table.h"
+
+namespace pynn::kernels::reference {
+
+void fill(Table& table);
+
+}  // namespace pynn::kernels::reference
