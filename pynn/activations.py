@@ -83,8 +83,8 @@ def get(identifier: str | Activation | None) -> Activation:
         return function
     if isinstance(identifier, type):
         raise TypeError(
-            f"activation expects a name, a layer or a function, got the class {identifier.__name__}; "
-            f"write {identifier.__name__}()"
+            f"activation expects a name, a layer or a function, got the class "
+            f"{identifier.__name__}; write {identifier.__name__}()"
         )
     if callable(identifier):
         return identifier

@@ -70,7 +70,9 @@ def samples(
     network.loss.check(targets.shape, targets.dtype, predicted)
     network.loss.check_values(targets, predicted)
     arrays = [rows, checks.stored(targets, network.loss.target_dtype(targets.dtype, network.dtype))]
-    weights = None if sample_weight is None else _weights(sample_weight, f"{prefix}sample_weight", rows)
+    weights = (
+        None if sample_weight is None else _weights(sample_weight, f"{prefix}sample_weight", rows)
+    )
     if class_weight is not None:
         by_class = _class_weights(targets, class_weight)
         weights = by_class if weights is None else weights * by_class
@@ -84,7 +86,9 @@ def _weights(value: Any, name: str, rows: NDArray[Any]) -> NDArray[Any]:
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
-        raise ValueError(f"{name} expects one number a sample, shape ({len(rows)},), got {array.shape}")
+        raise ValueError(
+            f"{name} expects one number a sample, shape ({len(rows)},), got {array.shape}"
+        )
     checks.same_length(rows, "x", array, name)
     checks.finite(array, name)
     if array.min() < 0:

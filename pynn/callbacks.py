@@ -14,8 +14,9 @@ Logs = Mapping[str, float]
 class Callback:
     """Base of callbacks: a subclass overrides the moments it wants.
 
-    A fit without callbacks, validation and progress bar runs all its epochs in one native call. With
-    callbacks it comes up between epochs; and between batches only if one overrides a batch's moment.
+    A fit without callbacks, validation and progress bar runs all its epochs in one native call.
+    With callbacks it comes up between epochs, and between batches only if one overrides a batch's
+    moment.
 
     Attributes
     ----------
@@ -71,7 +72,9 @@ class CallbackList:
         If one is not a `Callback`.
     """
 
-    def __init__(self, callbacks: Sequence[Callback], network: Network, params: dict[str, Any]) -> None:
+    def __init__(
+        self, callbacks: Sequence[Callback], network: Network, params: dict[str, Any]
+    ) -> None:
         for callback in callbacks:
             if isinstance(callback, type) or not isinstance(callback, Callback):
                 raise TypeError(f"callbacks expects Callback objects, got {callback!r}")

@@ -112,7 +112,7 @@ def batch(value: Any, name: str) -> NDArray[Any]:
 
 
 def stored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
-    """Lay an array out for the engine: C order and the given type; no copy where it is so already."""
+    """Lay an array out in C order and the given type, without a copy where it is so already."""
     with np.errstate(over="ignore"):  # what overflows is infinite, and `finite` says so
         return np.ascontiguousarray(array, dtype="float32" if dtype == "bfloat16" else dtype)
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from pynn._native import Recorder, Tensor
-from pynn.layers.base import Layer, Shape, default_name, unchanged_on_failure
+from pynn._native import Tensor
+from pynn.layers.base import Layer
 from pynn.layers.graph import Input, Node, ordered
+from pynn.layers.weights import Shape, default_name, unchanged_on_failure
 from pynn.summary import table
 from pynn.training import Trainable
 
@@ -195,7 +196,9 @@ class Network(Trainable, Layer):
 
     def _check_layer(self, layer: object) -> None:
         if isinstance(layer, type):
-            raise TypeError(f"add expects a layer, got the class {layer.__name__}; write {layer.__name__}(...)")
+            raise TypeError(
+                f"add expects a layer, got the class {layer.__name__}; write {layer.__name__}(...)"
+            )
         if not isinstance(layer, Layer):
             raise TypeError(f"add expects a layer, got {layer!r}")
         if layer is self or self in layer.walk():

@@ -9,14 +9,16 @@ from pynn import _native
 __all__ = ["seed"]
 
 _WORD = (1 << 64) - 1
-_GOLDEN = 0x9E3779B97F4A7C15  # 2^64 / golden ratio, odd: spreads consecutive numbers (Knuth, TAOCP 6.4)
+# 2^64 / golden ratio, odd: spreads consecutive numbers (Knuth, TAOCP 6.4).
+_GOLDEN = 0x9E3779B97F4A7C15
 
 
 def seed(value: int) -> None:
     """Make everything random from here on a function of `value`.
 
-    Initial weights, shuffles and dropout draw from counted streams of one generator (Philox4x32-10),
-    so the same seed and the same calls give the same bits, whatever the number of threads.
+    Initial weights, shuffles and dropout draw from counted streams of one generator
+    (Philox4x32-10), so the same seed and the same calls give the same bits, whatever the number of
+    threads.
 
     Parameters
     ----------

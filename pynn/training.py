@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from pynn import batches, checks, losses, metrics as metrics_, optimizers
-from pynn._native import Executable, Recorder, Tensor, run_epochs
+from pynn._native import Tensor
 from pynn.batches import Data
 from pynn.callbacks import Callback, CallbackList
 from pynn.history import History
-from pynn.layers.base import unchanged_on_failure
-from pynn.progress import ProgressBar
+from pynn.layers.weights import unchanged_on_failure
+from pynn.loop import Display, FitLoop, replay
 from pynn.random import fresh_key
 from pynn.steps import Step
 
@@ -169,25 +168,21 @@ class Trainable:
             hooks = CallbackList(callbacks or (), network, params)
         self.history = history = History(params)
         self.stop_training = False
-        loop = _Loop(network, step, data, bool(shuffle), hooks)
+        loop = FitLoop(network, step, data, bool(shuffle), hooks)
         hooks.call("on_train_begin", {})
         logs: dict[str, float] = {}
         if shows == 0 and not hooks and validation is None:
-            for epoch, totals in enumerate(loop.run(first, epochs), start=first):
-                history.record(epoch, step.logs(network, totals, data.rows))
+            for epoch, logs in enumerate(loop.run(first, epochs), start=first):
+                history.record(epoch, logs)
         else:
             for epoch in range(first, epochs):
                 hooks.call("on_epoch_begin", epoch, {})
-                bar = ProgressBar(data.rows, label=f"epoch {epoch + 1}/{epochs}") if shows == 1 else None
-                with bar or nullcontext():
-                    logs = loop.epoch(epoch, bar)
-                    if validation is not None and not self.stop_training:
+                with Display(shows, epoch, epochs, data.rows) as display:
+                    logs = loop.epoch(epoch, display)
+                    if validation is not None:
                         figures = self._measure(validation)
                         logs |= {f"val_{name}": value for name, value in figures.items()}
-                    if bar is not None:
-                        bar.close(logs)
-                if shows == 2:
-                    print(f"epoch {epoch + 1}/{epochs}", *(f"{k} {v:.4f}" for k, v in logs.items()))
+                    display.close(logs)
                 history.record(epoch, logs)
                 hooks.call("on_epoch_end", epoch, logs)
                 if self.stop_training:
@@ -234,7 +229,9 @@ class Trainable:
         network = cast("Network", self)
         self._require_use("evaluate")
         self._require_shape("evaluate")
-        size = LARGE_BATCH if batch_size is None else checks.whole(batch_size, "evaluate: batch_size")
+        size = checks.whole(
+            LARGE_BATCH if batch_size is None else batch_size, "evaluate: batch_size"
+        )
         shows = _verbosity(verbose)
         data = batches.samples(network, x, y, sample_weight, finite=check_inputs)
         logs = self._measure(data, size)
@@ -275,28 +272,30 @@ class Trainable:
         """
         network = cast("Network", self)
         self._require_shape("predict")
-        size = LARGE_BATCH if batch_size is None else checks.whole(batch_size, "predict: batch_size")
+        size = checks.whole(
+            LARGE_BATCH if batch_size is None else batch_size, "predict: batch_size"
+        )
         rows = batches.inputs(network, x, "x", check_inputs)
         step = Step.of(network, "predict", [rows], size)
         [(shape, dtype)] = step.full.executable.output_types
         y: NDArray[Any] = np.empty((len(rows), *shape[1:]), dtype)
-        _replay(step, (rows,), gathered=[y], key=fresh_key())
+        replay(step, (rows,), gathered=[y], key=fresh_key())
         return Tensor(y) if isinstance(x, Tensor) else y
 
     def _measure(self, data: Data, batch_size: int = LARGE_BATCH) -> dict[str, float]:
         network = cast("Network", self)
         step = Step.of(network, "evaluate", data.arrays, batch_size)
-        [totals] = _replay(step, data.arrays, key=fresh_key())
+        [totals] = replay(step, data.arrays, key=fresh_key())
         return step.logs(network, totals, data.rows)
 
     def _validation(self, given: Sequence[Any] | None, finite: bool) -> Data | None:
         if given is None:
             return None
         if not isinstance(given, (tuple, list)) or len(given) not in (2, 3):
-            raise ValueError(
-                f"validation_data expects (x, y) or (x, y, sample_weight), got {type(given).__name__}"
-                + (f" of {len(given)} items" if isinstance(given, (tuple, list)) else "")
+            what = (
+                f"{len(given)} items" if isinstance(given, (tuple, list)) else type(given).__name__
             )
+            raise ValueError(f"validation_data expects (x, y) or (x, y, sample_weight), got {what}")
         network = cast("Network", self)
         return batches.samples(network, *given, prefix="validation_data ", finite=finite)
 
@@ -315,74 +314,6 @@ class Trainable:
                     f"or fit it before {what}"
                 )
             network._ensure_built(network.input_shape)
-
-
-class _Loop:
-    """The epochs of one fit. They are the same whether run at once or one by one."""
-
-    def __init__(
-        self, network: Network, step: Step, data: Data, shuffle: bool, hooks: CallbackList
-    ) -> None:
-        self._network = network
-        self._step = step
-        self._data = data
-        self._hooks = hooks
-        self._options = {
-            "shuffle": shuffle,
-            "key": fresh_key(),
-            "check_loss": True,
-            "state": [*network.weights, *network.optimizer.variables],
-        }
-
-    def run(self, first: int, last: int) -> NDArray[np.float64]:
-        """Run epochs without coming up; returns the totals of each."""
-        return _replay(
-            self._step, self._data.arrays, first_epoch=first, epochs=last - first, **self._options
-        )
-
-    def epoch(self, epoch: int, bar: ProgressBar | None) -> dict[str, float]:
-        """Run one epoch with progress and callbacks; returns its figures."""
-        network, step, hooks = self._network, self._step, self._hooks
-        every_batch = hooks.every_batch
-        seen = self._data.rows
-
-        def poll(_: int, rows: int, totals: NDArray[np.float64], epoch_end: bool) -> bool:
-            nonlocal seen
-            seen = rows
-            if epoch_end:
-                return True
-            logs = step.logs(network, totals, rows)
-            if bar is not None:
-                bar.update(rows, logs)
-            if every_batch:
-                batch = -(-rows // step.batch_size)
-                hooks.call("on_train_batch_end", batch - 1, logs)
-                if rows < self._data.rows and not network.stop_training:
-                    hooks.call("on_train_batch_begin", batch, {})
-            return not network.stop_training
-
-        if every_batch:
-            hooks.call("on_train_batch_begin", 0, {})
-        [totals] = _replay(
-            step,
-            self._data.arrays,
-            first_epoch=epoch,
-            poll=poll,
-            poll_seconds=0.0 if every_batch else 0.05,
-            **self._options,
-        )
-        if bar is not None:
-            bar.update(seen)
-        return step.logs(network, totals, seen)
-
-
-def _replay(
-    step: Step, arrays: Sequence[NDArray[Any]], **options: Any
-) -> NDArray[np.float64]:
-    tail: Executable | None = None if step.tail is None else step.tail.executable
-    return run_epochs(
-        step.full.executable, tail, list(arrays), batch_size=step.batch_size, **options
-    )
 
 
 def _held_out(data: Data, share: float) -> tuple[Data, Data]:

@@ -108,7 +108,8 @@ class LeakyReLU(Layer):
 class ELU(Layer):
     """Exponential linear unit: ``y = x`` for x > 0, ``alpha (eˣ - 1)`` below.
 
-    Clevert et al., "Fast and accurate deep network learning by exponential linear units", ICLR 2016.
+    Clevert et al., "Fast and accurate deep network learning by exponential linear units", ICLR
+    2016.
 
     Parameters
     ----------

@@ -5,48 +5,27 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
-import math
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from numpy.typing import ArrayLike, NDArray
-
-from pynn import _registry, checks, initializers, regularizers
+from pynn import checks
 from pynn._native import Recorder, Tensor
 from pynn.layers.graph import Node
-from pynn.layers.host import gradients_from_arrays, on_arrays, record_host
-from pynn.layers.replay import Replay, numbers, program_dtype
+from pynn.layers.host import on_arrays, record_host
+from pynn.layers.replay import Replay, program_dtype
+from pynn.layers.weights import LayerState, Shape, Weighted, unchanged_on_failure
 from pynn.tensor import Variable
 
 if TYPE_CHECKING:
-    from typing_extensions import Self
-
-Shape = tuple[int, ...]
+    from typing import Self
 
 _building = threading.RLock()  # the first calls from several threads build a layer once
 _revisions = itertools.count(1)
 
 
-@dataclass
-class LayerState:
-    """What the base class knows about a layer, apart from the layer's own attributes."""
-
-    name: str | None  # as given
-    dtype: str | None  # as given, or adopted
-    trainable: bool
-    input_shape: Shape | None
-    unique_name: str | None = None  # as a network gave it
-    output_shape: Shape | None = None
-    built: bool = False
-    penalties: list[tuple[Callable[[Tensor], Tensor], Variable]] = field(default_factory=list)
-    replay: Replay = field(default_factory=Replay)
-    revision: int = 0
-
-
-class Layer:
+class Layer(Weighted):
     """A function of one tensor, with weights that training adjusts.
 
     A subclass writes ``forward`` as a tensor expression; the gradient follows from it and both run
@@ -97,7 +76,6 @@ class Layer:
     autocast: ClassVar[bool] = True  # inputs are cast to the layer's dtype
     hosted: ClassVar[bool] = False  # forward and backward are NumPy code
     untracked: ClassVar[frozenset[str]] = frozenset(("_state", "name", "trainable", "gradients"))
-    _state: LayerState
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -223,154 +201,7 @@ class Layer:
         """Say as what type inputs that come as `dtype` enter a program."""
         return program_dtype(self.dtype) if self.autocast else dtype
 
-    # --- weights
-
-    def add_weight(
-        self,
-        name: str,
-        shape: Sequence[int],
-        initializer: Any = "glorot_uniform",
-        regularizer: Any = None,
-        trainable: bool = True,
-        dtype: Any = None,
-    ) -> Variable:
-        """Make a weight, to be kept as an attribute.
-
-        Parameters
-        ----------
-        name : str
-            Its name, such as ``"kernel"``.
-        shape : sequence of int
-            Its shape.
-        initializer : str or callable, default "glorot_uniform"
-            Where its first values come from.
-        regularizer : str, callable or None, default None
-            A penalty on it, added to the loss.
-        trainable : bool, default True
-            Whether training changes it.
-        dtype : str or None, default None
-            ``None`` is the layer's.
-
-        Returns
-        -------
-        Variable
-            The weight.
-        """
-        kind = self.dtype if dtype is None else dtype
-        penalty = regularizers.get(regularizer)
-        extents = tuple(checks.whole(n, f"{self}: every extent of {name}", 0) for n in shape)
-        variable = Variable(
-            initializers.get(initializer)(extents, kind), dtype=kind, name=name, trainable=trainable
-        )
-        if penalty is not None:
-            self._state.penalties.append((penalty, variable))
-        return variable
-
-    def walk(self) -> Iterator[Layer]:
-        """Go through this layer and the layers in it, depth first, each once."""
-        return (item for item in _traverse(self, set()) if isinstance(item, Layer))
-
-    @property
-    def weights(self) -> list[Variable]:
-        return [item for item in _traverse(self, set()) if isinstance(item, Variable)]
-
-    @property
-    def parameters(self) -> list[Variable]:
-        found = _traverse(self, set(), only_trainable=True)
-        return [item for item in found if isinstance(item, Variable) and item.trainable]
-
-    @property
-    def gradients(self) -> list[NDArray[Any]]:
-        found = [(p, p.gradient) for p in self.parameters]
-        missing = [p.name for p, gradient in found if gradient is None]
-        if missing:
-            raise RuntimeError(
-                f"{self} has no gradient of {missing[0]!r} yet: call forward, then backward"
-            )
-        return [gradient for _, gradient in found if gradient is not None]
-
-    @gradients.setter
-    def gradients(self, arrays: Iterable[ArrayLike]) -> None:
-        gradients_from_arrays(self, arrays)
-
-    def get_weights(self) -> list[NDArray[Any]]:
-        """Copy all weights, as a list of NumPy arrays: kernel before bias, layer by layer."""
-        return [numbers(weight).copy() for weight in self.weights]
-
-    def set_weights(self, weights: Sequence[ArrayLike]) -> None:
-        """Set all weights, in the order of `get_weights`.
-
-        Raises
-        ------
-        ValueError
-            If their number or a shape differs; then no weight has changed.
-        TypeError
-            If one is not of real numbers; then no weight has changed.
-        """
-        own = self.weights
-        if len(weights) != len(own):
-            hint = "" if self.built else "; it makes its weights when it first sees its input shape"
-            raise ValueError(f"{self} has {len(own)} weights, got {len(weights)}{hint}")
-        arrays = []
-        for i, (variable, value) in enumerate(zip(own, weights, strict=True)):
-            array = checks.as_array(value, f"{self}: weight {i} ({variable.name!r})")
-            if array.shape != tuple(variable.shape):
-                raise ValueError(
-                    f"{self}: weight {i} ({variable.name!r}) has shape {tuple(variable.shape)}, "
-                    f"got {array.shape}"
-                )
-            arrays.append(checks.stored(array, variable.dtype))
-        for variable, array in zip(own, arrays, strict=True):
-            variable.assign(array)
-
-    def count_params(self) -> int:
-        """Count the numbers in all weights.
-
-        Raises
-        ------
-        ValueError
-            If the layer has no weights yet because it has not seen its input shape.
-        """
-        if not self.built:
-            raise ValueError(f"{self} makes its weights when it first sees its input shape")
-        return sum(math.prod(weight.shape) for weight in self.weights)
-
-    def penalty(self) -> Tensor | None:
-        """Sum the penalties of the regularizers in this layer, as a scalar tensor expression."""
-        trained = {id(p) for p in self.parameters}
-        terms = [
-            regularizer(variable)
-            for layer in self.walk()
-            for regularizer, variable in layer._state.penalties
-            if id(variable) in trained
-        ]
-        return functools.reduce(lambda a, b: a + b, terms) if terms else None
-
     # --- what it is
-
-    @property
-    def name(self) -> str:
-        return self._state.name or self._state.unique_name or default_name(type(self))
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self._state.name = value
-
-    @property
-    def dtype(self) -> str:
-        return self._state.dtype or "float32"
-
-    @property
-    def trainable(self) -> bool:
-        return self._state.trainable
-
-    @trainable.setter
-    def trainable(self, value: bool) -> None:
-        self._state.trainable = bool(value)
-
-    @property
-    def built(self) -> bool:
-        return self._state.built
 
     @property
     def input_shape(self) -> Shape | None:
@@ -390,9 +221,6 @@ class Layer:
         arguments = inspect.signature(type(self).__init__).parameters
         return {name: getattr(self, name) for name in arguments if hasattr(self, name)}
 
-    def __str__(self) -> str:
-        return f"{type(self).__name__} '{self.name}'"
-
     def __repr__(self) -> str:
         return f"<{self}: {self.input_shape} -> {self.output_shape}, {self.dtype}>"
 
@@ -400,18 +228,22 @@ class Layer:
 
     def __setattr__(self, name: str, value: Any) -> None:
         if self.hosted:
-            weights = vars(self).setdefault("_weights", {})
+            weights = vars(self).get("_weights", {})
             if isinstance(value, Variable):
-                weights[name] = value
+                vars(self)["_weights"] = {**weights, name: value}
                 return
             if name in weights:  # `self.w -= ...`, where self.w reads as an array
                 if value is not None:
                     weights[name].assign(value)
                 return
-        elif name not in self.untracked and Recorder.current() is None:
+        elif (
+            name not in self.untracked
+            and "_state" in vars(self)
+            and vars(self).get(name, self) is not value
+            and Recorder.current() is None
+        ):
             # A setting may change what forward means: what was recorded before is out of date.
-            if "_state" in vars(self) and vars(self).get(name, self) is not value:
-                self._state.revision = next(_revisions)
+            self._state.revision = next(_revisions)
         object.__setattr__(self, name, value)
 
     if not TYPE_CHECKING:
@@ -442,26 +274,6 @@ class Layer:
         return self
 
 
-def default_name(cls: type) -> str:
-    """Name layers of a class: ``LeakyReLU`` is ``leaky_relu``."""
-    return _registry.snake_case(cls.__name__).replace("re_lu", "relu")
-
-
-@contextmanager
-def unchanged_on_failure(layers: Iterable[Layer]) -> Iterator[None]:
-    """Give layers back their attributes when the block raises."""
-    before = [(layer, dict(vars(layer)), replace(layer._state)) for layer in layers]
-    penalties = [len(state.penalties) for _, _, state in before]
-    try:
-        yield
-    except BaseException:
-        for (layer, attributes, state), count in zip(before, penalties, strict=True):
-            vars(layer).clear()
-            vars(layer).update(attributes, _state=state)
-            del state.penalties[count:]
-        raise
-
-
 def _entered(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
     """Wrap a subclass's forward: it is recorded, and replayed where it is called with numbers."""
 
@@ -472,24 +284,3 @@ def _entered(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
         return self._state.replay.forward(self, forward, x, training)
 
     return enter
-
-
-def _traverse(
-    item: Any, seen: set[int], only_trainable: bool = False
-) -> Iterator[Layer | Variable]:
-    """Find layers and variables in attributes, lists, tuples and dicts, in order, each once."""
-    if isinstance(item, (Layer, Variable)):
-        if id(item) in seen or (only_trainable and not item.trainable):
-            return
-        seen.add(id(item))
-        yield item
-    inside: Iterable[Any]
-    if isinstance(item, (Layer, dict)):
-        inside = (vars(item) if isinstance(item, Layer) else item).values()
-    elif isinstance(item, (list, tuple)):
-        inside = item
-    else:
-        return
-    for value in inside:
-        if isinstance(value, (Layer, Variable, dict, list, tuple)):
-            yield from _traverse(value, seen, only_trainable)

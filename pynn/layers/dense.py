@@ -7,7 +7,8 @@ from typing import Any
 
 from pynn import activations, checks, initializers, regularizers
 from pynn._native import Tensor
-from pynn.layers.base import Layer, Shape
+from pynn.layers.base import Layer
+from pynn.layers.weights import Shape
 
 
 class Dense(Layer):
@@ -85,7 +86,9 @@ class Dense(Layer):
 
     def build(self, input_shape: Shape) -> None:
         if not input_shape:
-            raise ValueError(f"{self} expects inputs of shape (batch, features), got a batch of numbers")
+            raise ValueError(
+                f"{self} expects inputs of shape (batch, features), got a batch of numbers"
+            )
         features = input_shape[-1]
         self.kernel = self.add_weight(
             "kernel", (features, self.units), self.kernel_initializer, self.kernel_regularizer

@@ -11,16 +11,15 @@ from pynn.layers.base import Layer
 
 
 class Dropout(Layer):
-    """In training, ``y = x m / (1 - rate)`` with ``m`` 0 at the given rate, else 1; ``y = x`` otherwise.
+    """In training, ``y = x m / (1 - rate)``; in prediction, ``y = x``.
 
-    Outputs keep their mean, so prediction needs no scaling ("inverted" dropout).
+    ``m`` is 0 with probability `rate`, else 1, drawn anew for each value and step; the masks follow
+    `pynn.seed`. Outputs keep their mean, so prediction needs no scaling ("inverted" dropout).
 
     Parameters
     ----------
     rate : float
         Share of the inputs that is set to zero, from 0 to below 1.
-    seed : int or None, default None
-        The masks' own seed, whatever `pynn.seed` says; ``None`` draws them from `pynn.seed`'s streams.
     input_shape : int, tuple of int or None, default None
         Shape of one sample, without the batch axis.
     dtype : str or None, default None
@@ -35,7 +34,8 @@ class Dropout(Layer):
 
     References
     ----------
-    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR 2014.
+    Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting", JMLR
+    2014.
 
     Examples
     --------
@@ -50,7 +50,6 @@ class Dropout(Layer):
     def __init__(
         self,
         rate: float,
-        seed: int | None = None,
         *,
         input_shape: int | Sequence[int] | None = None,
         dtype: Any = None,
@@ -58,10 +57,10 @@ class Dropout(Layer):
     ) -> None:
         super().__init__(name=name, dtype=dtype, input_shape=input_shape)
         self.rate = checks.fraction(rate, "Dropout: rate")
-        self.seed = None if seed is None else checks.whole(seed, "Dropout: seed", 0)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
         if not self.training or self.rate == 0:
             return x
-        kept = ops.random_uniform(x.shape, dtype=x.dtype) >= self.rate
+        draws = "float64" if x.dtype == "float64" else "float32"
+        kept = ops.random_uniform(x.shape, dtype=draws) >= self.rate
         return ops.where(kept, x / (1 - self.rate), 0)

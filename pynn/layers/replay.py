@@ -64,7 +64,7 @@ class Replay:
 
     def __init__(self) -> None:
         self.programs: ProgramCache[Executable] = ProgramCache(16)
-        self.steps: ProgramCache[Program] = ProgramCache(8)  # of a network's fit, evaluate and predict
+        self.steps: ProgramCache[Program] = ProgramCache(8)  # of fit, evaluate and predict
         self.last: Call | None = None
         self.training = False  # what a hosted layer runs for
         self.use: object = None  # the place in a program that ran a hosted layer last

@@ -8,7 +8,8 @@ from typing import Any
 
 from pynn import checks
 from pynn._native import Tensor
-from pynn.layers.base import Layer, Shape
+from pynn.layers.base import Layer
+from pynn.layers.weights import Shape
 
 
 class Flatten(Layer):
