@@ -1,0 +1,70 @@
+// Python values as tensors and back: NumPy arrays, scalars, nested lists, anything with DLPack.
+#pragma once
+
+#include <optional>
+
+#include "bindings/python.h"
+#include "ops/tensor.h"
+
+namespace pynn::bindings {
+
+// Runs eagerly whatever records on this thread.
+class Eager {
+ public:
+  Eager() : recorder_(active_recorder()) { set_active_recorder(nullptr); }
+  ~Eager() { set_active_recorder(recorder_); }
+  Eager(const Eager&) = delete;
+  Eager& operator=(const Eager&) = delete;
+
+ private:
+  Recorder* recorder_;
+};
+
+// A dtype from its name, a NumPy dtype or a type. Throws TypeError for what tensors cannot hold.
+DType parse_dtype(PyObject* o);
+// The same, for an optional argument: null and None give nothing.
+std::optional<DType> parse_optional_dtype(PyObject* o);
+
+// An int or a sequence of ints.
+Dims parse_dims(PyObject* o);
+// A shape: no negative extents, and a size that can be counted (else MemoryError).
+Shape parse_shape(PyObject* o);
+// None (no axes, meaning all), an int or a sequence of ints.
+Dims parse_axes(PyObject* o);
+std::int64_t parse_int(PyObject* o);
+
+py::tuple to_tuple(const Dims& dims);
+
+bool is_ndarray(PyObject* o);
+
+// A Python or NumPy number: it takes the dtype of the tensor it meets.
+struct Scalar {
+  enum class Kind : std::uint8_t { boolean, integer, real } kind;
+  double real;
+  std::int64_t integer;
+  DType own;  // its dtype when it meets none
+};
+std::optional<Scalar> parse_scalar(PyObject* o);
+// The dtype that a scalar of this kind takes beside a tensor of dtype `other`.
+DType meet(const Scalar& scalar, DType other);
+Tensor scalar_tensor(const Scalar& scalar, DType dtype);
+
+// Any of them as a tensor. Shares memory where the dtype and the layout allow it; a copy otherwise.
+Tensor to_tensor(PyObject* o, std::optional<DType> dtype = {});
+
+// The values as a NumPy array that shares the memory of `owner`, a Tensor object (bfloat16: a
+// float32 copy).
+py::object to_numpy(PyObject* owner);
+// A fresh array with the values of `view`.
+py::object copy_to_numpy(const View& view);
+// `tensor` as an array that nothing else sees.
+py::object to_numpy(Tensor tensor);
+
+// Writes `value` (anything to_tensor takes, of the same shape) into `target`.
+void copy_into(const View& target, PyObject* value);
+void copy_into(const View& target, const View& source);
+
+// False for memory of a read-only NumPy array.
+bool writable(const Array& array);
+
+}  // namespace pynn::bindings

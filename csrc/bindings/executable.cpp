@@ -1,0 +1,221 @@
+// Executable: a compiled program as a Python callable, by CPython's vectorcall protocol.
+#include "bindings/program.h"
+
+#include <structmember.h>
+
+#include <algorithm>
+#include <new>
+
+#include "bindings/arguments.h"
+#include "runtime/rng.h"
+
+namespace pynn::bindings {
+namespace {
+
+struct ExecutableHead {
+  PyObject ob_base;
+  vectorcallfunc call;
+};
+struct ExecutableObject : ExecutableHead {
+  std::shared_ptr<Executable> executable;
+  bool random;  // whether some step draws random numbers
+  double work;  // of one replay, in operations
+};
+
+PyTypeObject* executable_type = nullptr;
+
+ExecutableObject& object_of(PyObject* o) { return *reinterpret_cast<ExecutableObject*>(o); }
+
+double work_of(const Program& program) {
+  double work = 0;
+  for (const Step& step : program.steps) {
+    double elements = 0;
+    for (const SlotId out : step.outputs)
+      elements += static_cast<double>(
+          element_count(program.slots[static_cast<std::size_t>(out)].type.shape));
+    const Shape& first =
+        program
+            .slots[static_cast<std::size_t>(step.inputs.empty() ? step.outputs[0] : step.inputs[0])]
+            .type.shape;
+    const double depth =
+        step.op->is(kProduct) && !first.empty() ? 2 * static_cast<double>(first.back()) : 16;
+    work += elements * depth;
+  }
+  return work;
+}
+
+// The executable's lock, waited for without the GIL.
+class Locked {
+ public:
+  explicit Locked(Executable& executable) : executable_(executable), inside_(&executable) {
+    if (executable.lock().try_lock()) return;
+    const ReleaseGil release(true);
+    executable.lock().lock();
+  }
+  ~Locked() { executable_.lock().unlock(); }
+  Locked(const Locked&) = delete;
+  Locked& operator=(const Locked&) = delete;
+
+ private:
+  Executable& executable_;
+  Inside inside_;
+};
+
+RunState run_state(const ExecutableObject& object, PyObject* key) {
+  if (key != nullptr && key != Py_None) {
+    const auto bits = static_cast<std::uint64_t>(
+        PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(key)).ptr()));
+    return {bits, 0};
+  }
+  if (!object.random) return {};
+  const auto [fresh, stream] = next_stream();
+  return {fresh, stream};
+}
+
+PyObject* key_argument(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
+  PyObject* key = nullptr;
+  for (Py_ssize_t i = 0; keywords != nullptr && i < PyTuple_GET_SIZE(keywords); ++i) {
+    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, i), "key") != 0)
+      fail<TypeError>("Executable() takes arrays and key=");
+    key = args[count + i];
+  }
+  return key;
+}
+
+PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* keywords) {
+  return guarded([&]() -> PyObject* {
+    ExecutableObject& object = object_of(self);
+    Executable& executable = *object.executable;
+    const Py_ssize_t count = PyVectorcall_NARGS(flags);
+    const RunState state = run_state(object, key_argument(args, count, keywords));
+    if (static_cast<std::size_t>(count) != executable.input_count())
+      fail<ValueError>("this program has ", executable.input_count(), " inputs, got ", count);
+
+    const Locked locked(executable);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      const View& input = executable.input(static_cast<std::size_t>(i));
+      const Tensor value = to_tensor(args[i]);
+      if (value.shape() != input.shape)
+        fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ",
+                         value.shape());
+      copy_into(input, value.array());
+    }
+    {
+      const ReleaseGil release(object.work > kReleaseWork);
+      executable.run(state);
+    }
+    py::list outputs(executable.output_count());
+    for (std::size_t i = 0; i < executable.output_count(); ++i)
+      PyList_SET_ITEM(outputs.ptr(), static_cast<Py_ssize_t>(i),
+                      copy_to_numpy(executable.output(i)).release().ptr());
+    return outputs.release().ptr();
+  });
+}
+
+void free_executable(PyObject* self) {
+  PyTypeObject* type = Py_TYPE(self);
+  object_of(self).executable.~shared_ptr();
+  type->tp_free(self);
+  Py_DECREF(type);
+}
+
+constexpr Function listing_function{
+    "listing", "", "One line for each launch of a replay.", [](Call& call) {
+      return py::str(object_of(call.self()).executable->listing()).release().ptr();
+    }};
+
+using Described = const View& (Executable::*)(std::size_t) const;
+
+template <Described view, std::size_t (Executable::*count)() const>
+PyObject* types(PyObject* self, void*) {
+  return guarded([&] {
+    const Executable& executable = *object_of(self).executable;
+    py::list out;
+    for (std::size_t i = 0; i < (executable.*count)(); ++i) {
+      const View& v = (executable.*view)(i);
+      out.append(py::make_tuple(to_tuple(v.shape), std::string(name(v.dtype))));
+    }
+    return out.release().ptr();
+  });
+}
+
+template <std::size_t (Executable::*number)() const>
+PyObject* counter(PyObject* self, void*) {
+  return PyLong_FromSize_t(((*object_of(self).executable).*number)());
+}
+
+PyGetSetDef attributes[] = {
+    {"input_types", types<&Executable::input, &Executable::input_count>, nullptr,
+     "(shape, dtype) of each input.", nullptr},
+    {"output_types", types<&Executable::output, &Executable::output_count>, nullptr,
+     "(shape, dtype) of each output.", nullptr},
+    {"arena_bytes", counter<&Executable::arena_bytes>, nullptr,
+     "Bytes of the memory that a replay works in.", nullptr},
+    {"step_count", counter<&Executable::step_count>, nullptr, "Launches of a replay.", nullptr},
+    {nullptr, nullptr, nullptr, nullptr, nullptr}};
+
+constexpr const char* kDoc =
+    "A compiled program, from `Recorder.compile`.\n\n"
+    "``executable(*arrays, key=None)`` copies the arrays in, replays the program and returns its\n"
+    "outputs as a list of new arrays. The same `key`, an int, draws the same random numbers;\n"
+    "without one they are fresh. Calls from several threads take turns.\n\n"
+    "Raises\n------\nValueError\n    If the number or the shapes of the arrays differ from the "
+    "program's.";
+
+// The executables that this thread is inside of.
+thread_local std::vector<const Executable*> running;
+
+}  // namespace
+
+Inside::Inside(const Executable* executable) {
+  if (executable != nullptr &&
+      std::find(running.begin(), running.end(), executable) != running.end())
+    fail<RuntimeError>("an executable cannot be called from within its own replay");
+  running.push_back(executable);
+}
+Inside::~Inside() { running.pop_back(); }
+
+PyObject* wrap_executable(Program program) {
+  bool random = false;
+  for (const Step& step : program.steps) random = random || step.op->is(kRandom);
+  const double work = work_of(program);
+  auto executable = std::make_shared<Executable>(std::move(program));
+  PyObject* self = executable_type->tp_alloc(executable_type, 0);
+  if (self == nullptr) throw py::error_already_set();
+  ExecutableObject& object = object_of(self);
+  object.call = call;
+  new (&object.executable) std::shared_ptr<Executable>(std::move(executable));
+  object.random = random;
+  object.work = work;
+  return self;
+}
+
+std::shared_ptr<Executable> executable_of(py::handle object) {
+  if (object.is_none()) return nullptr;
+  if (Py_TYPE(object.ptr()) != executable_type)
+    fail<TypeError>("expected an Executable, got ", Py_TYPE(object.ptr())->tp_name);
+  return object_of(object.ptr()).executable;
+}
+
+void add_executable(py::module_& m) {
+  static PyMethodDef methods[] = {method_row<listing_function>(), {nullptr, nullptr, 0, nullptr}};
+  static PyMemberDef members[] = {
+      {"__vectorcalloffset__", T_PYSSIZET, offsetof(ExecutableHead, call), READONLY, nullptr},
+      {nullptr, 0, 0, 0, nullptr}};
+  const auto slot = [](auto function) { return reinterpret_cast<void*>(function); };
+  PyType_Slot slots[] = {{Py_tp_doc, const_cast<char*>(kDoc)},
+                         {Py_tp_dealloc, slot(free_executable)},
+                         {Py_tp_call, slot(PyVectorcall_Call)},
+                         {Py_tp_getset, attributes},
+                         {Py_tp_members, members},
+                         {Py_tp_methods, methods},
+                         {0, nullptr}};
+  PyType_Spec spec = {
+      "pynn._native.Executable", sizeof(ExecutableObject), 0,
+      Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION, slots};
+  const py::object type = checked(PyType_FromSpec(&spec));
+  executable_type = reinterpret_cast<PyTypeObject*>(type.ptr());
+  m.add_object("Executable", type);
+}
+
+}  // namespace pynn::bindings

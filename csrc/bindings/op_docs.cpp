@@ -1,0 +1,207 @@
+// What help() says of the op functions: one row each, the rest follows from the signature.
+#include <algorithm>
+
+#include "bindings/ops.h"
+
+namespace pynn::bindings {
+namespace {
+
+struct OpDoc {
+  std::string_view name;
+  std::string_view summary;  // with the equation
+  std::string_view example;  // a call, without "pynn.ops."
+  std::string_view result;   // what the interpreter prints for it
+};
+
+constexpr OpDoc kDocs[] = {
+    {"relu", "``max(x, 0)``.", "relu([-1.0, 2.0])", ""},
+    {"leaky_relu", "``x`` where x > 0, else ``alpha * x`` (Maas et al. 2013).",
+     "leaky_relu([-1.0, 2.0], alpha=0.1)", ""},
+    {"elu", "``x`` where x > 0, else ``alpha * (exp(x) - 1)`` (Clevert et al. 2015).",
+     "elu([-1.0, 2.0]).round(4)", ""},
+    {"selu", "``1.0507 * (x if x > 0 else 1.6733 * (exp(x) - 1))`` (Klambauer et al. 2017).",
+     "selu([-1.0, 2.0]).round(4)", ""},
+    {"gelu",
+     "``x * Phi(x)``, with the standard normal distribution ``Phi`` (Hendrycks and Gimpel 2016).",
+     "gelu([-1.0, 2.0]).round(4)", ""},
+    {"gelu_tanh",
+     "``x * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2``, an approximation of `gelu`.",
+     "gelu_tanh([-1.0, 2.0]).round(4)", ""},
+    {"sigmoid", "``1 / (1 + exp(-x))``.", "sigmoid([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"tanh", "``(exp(x) - exp(-x)) / (exp(x) + exp(-x))``.", "tanh([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"softplus", "``log(1 + exp(x))``.", "softplus([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"softsign", "``x / (1 + abs(x))``.", "softsign([-1.0, 0.0, 3.0])", ""},
+    {"silu", "``x * sigmoid(x)``, also called swish (Elfwing et al. 2017).",
+     "silu([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"mish", "``x * tanh(softplus(x))`` (Misra 2019).", "mish([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"hard_sigmoid", "``min(max(x + 3, 0), 6) / 6``.", "hard_sigmoid([-4.0, 0.0, 1.5])", ""},
+    {"relu6", "``min(max(x, 0), 6)``.", "relu6([-1.0, 2.0, 8.0])", ""},
+    {"hard_tanh", "``min(max(x, -1), 1)``.", "hard_tanh([-3.0, 0.5, 2.0])", ""},
+    {"hard_silu", "``x * min(max(x + 3, 0), 6) / 6`` (Howard et al. 2019).",
+     "hard_silu([-4.0, 0.0, 3.0])", ""},
+    {"log_sigmoid", "``log(1 / (1 + exp(-x)))``, which does not overflow.",
+     "log_sigmoid([-1.0, 0.0, 2.0]).round(4)", ""},
+    {"exp", "``e**x``.", "exp([0.0, 1.0]).round(4)", ""},
+    {"expm1", "``exp(x) - 1``, exact near 0.", "expm1([0.0, 1.0]).round(4)", ""},
+    {"log", "The natural logarithm.", "log([1.0, 10.0]).round(4)", ""},
+    {"log1p", "``log(1 + x)``, exact near 0.", "log1p([0.0, 9.0]).round(4)", ""},
+    {"sqrt", "The square root.", "sqrt([4.0, 9.0])", ""},
+    {"rsqrt", "``1 / sqrt(x)``.", "rsqrt([4.0, 16.0])", ""},
+    {"reciprocal", "``1 / x``.", "reciprocal([4.0, 0.5])", ""},
+    {"square", "``x * x``.", "square([-3.0, 4.0])", ""},
+    {"abs", "The absolute value. Its gradient at 0 is 0.", "abs([-3.0, 4.0])", ""},
+    {"sin", "The sine of an angle in radians.", "sin([0.0, 1.0]).round(4)", ""},
+    {"cos", "The cosine of an angle in radians.", "cos([0.0, 1.0]).round(4)", ""},
+    {"erf",
+     "The error function, ``2 / sqrt(pi)`` times the integral of ``exp(-t**2)`` from 0 to x.",
+     "erf([0.0, 1.0]).round(4)", ""},
+    {"negative", "``-x``.", "negative([-3.0, 4.0])", ""},
+    {"sign", "-1, 0 or 1, by the sign.", "sign([-3.0, 0.0, 4.0])", ""},
+    {"floor", "The greatest whole number that is not above x.", "floor([-1.5, 1.5])", ""},
+    {"ceil", "The least whole number that is not below x.", "ceil([-1.5, 1.5])", ""},
+    {"round", "The nearest whole number; halves go to the even one.", "round([0.5, 1.5, 2.6])", ""},
+    {"logical_not", "Whether x is zero.", "logical_not([True, False])", ""},
+    {"isfinite", "Whether x is neither NaN nor infinite.", "isfinite([1.0, float('inf')])", ""},
+    {"isnan", "Whether x is NaN.", "isnan([1.0, float('nan')])", ""},
+    {"add", "``a + b``.", "add([1.0, 2.0], 10)", ""},
+    {"subtract", "``a - b``.", "subtract([1.0, 2.0], 10)", ""},
+    {"multiply", "``a * b``.", "multiply([1.0, 2.0], 10)", ""},
+    {"divide", "``a / b``; whole numbers give float32.", "divide([1.0, 2.0], 4)", ""},
+    {"power", "``a ** b``; whole numbers take no negative exponents.", "power([2.0, 3.0], 2)", ""},
+    {"maximum", "The greater one; NaN if one is.", "maximum([1.0, 5.0], 3)", ""},
+    {"minimum", "The smaller one; NaN if one is.", "minimum([1.0, 5.0], 3)", ""},
+    {"equal", "Whether ``a == b``.", "equal([1, 2], [1, 3])", ""},
+    {"not_equal", "Whether ``a != b``.", "not_equal([1, 2], [1, 3])", ""},
+    {"less", "Whether ``a < b``.", "less([1, 2], 2)", ""},
+    {"less_equal", "Whether ``a <= b``.", "less_equal([1, 2], 2)", ""},
+    {"greater", "Whether ``a > b``.", "greater([1, 2], 1)", ""},
+    {"greater_equal", "Whether ``a >= b``.", "greater_equal([1, 2], 2)", ""},
+    {"logical_and", "Whether neither is zero.", "logical_and([True, True], [True, False])", ""},
+    {"logical_or", "Whether one is not zero.", "logical_or([False, True], [False, False])", ""},
+    {"logical_xor", "Whether exactly one is not zero.", "logical_xor([True, True], [True, False])",
+     ""},
+    {"where", "``a`` where the condition holds, else ``b``; the three broadcast.",
+     "where([True, False], [1, 2], [10, 20])", ""},
+    {"cast",
+     "``x`` with elements of another type: floats are truncated to whole numbers, and bool is ``x "
+     "!= 0``.",
+     "cast([1.5, -1.5], 'int32')", ""},
+    {"matmul",
+     "The matrix product ``a @ b`` of (..., m, k) and (..., k, n), with NumPy's rules for vectors "
+     "and batches.",
+     "matmul([[1.0, 2.0]], [[3.0], [4.0]])", ""},
+    {"dense", "``activation(x @ kernel + bias)`` of x (..., k), in one pass over the result.",
+     "dense([[1.0, -3.0]], [[1.0], [1.0]], [0.5], 'relu')", ""},
+    {"softmax", "``exp(x) / sum(exp(x))`` along an axis, computed from ``x - max(x)``.",
+     "softmax([0.0, 0.0])", ""},
+    {"log_softmax", "``x - log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",
+     "log_softmax([0.0, 0.0]).round(4)", ""},
+    {"logsumexp", "``log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",
+     "logsumexp([[1000.0, 1000.0]]).round(2)", ""},
+    {"argmax",
+     "The index of the first greatest value along an axis, of the first NaN if there is one.",
+     "argmax([[1.0, 9.0], [5.0, 2.0]])", ""},
+    {"argmin",
+     "The index of the first least value along an axis, of the first NaN if there is one.",
+     "argmin([[1.0, 9.0], [5.0, 2.0]])", ""},
+    {"sum", "The sum over axes, in an order that does not depend on the number of threads.",
+     "sum([[1.0, 2.0], [3.0, 4.0]], axis=0)", ""},
+    {"mean", "The arithmetic mean over axes.", "mean([[1.0, 2.0], [3.0, 4.0]], axis=1)", ""},
+    {"prod", "The product over axes.", "prod([[1.0, 2.0], [3.0, 4.0]], axis=1)", ""},
+    {"max", "The greatest value over axes; NaN if there is one.",
+     "max([[1.0, 2.0], [3.0, 4.0]], axis=0)", ""},
+    {"min", "The least value over axes; NaN if there is one.",
+     "min([[1.0, 2.0], [3.0, 4.0]], axis=0)", ""},
+    {"reshape", "The same elements in another shape, of which one extent may be -1.",
+     "reshape([1, 2, 3, 4], (2, -1))", ""},
+    {"transpose", "``x`` with its axes permuted.", "transpose([[1, 2], [3, 4]])", ""},
+    {"broadcast_to", "``x`` repeated to a shape, by NumPy's rules.", "broadcast_to([1, 2], (2, 2))",
+     ""},
+    {"expand_dims", "``x`` with a new axis of extent 1.", "expand_dims([1, 2], 1)", ""},
+    {"squeeze", "``x`` without an axis of extent 1.", "squeeze([[1, 2]], 0)", ""},
+    {"concatenate", "Tensors joined along an axis.", "concatenate([[1, 2], [3]])", ""},
+    {"pad", "``x`` with elements added at the ends of its axes.", "pad([1, 2], (1, 2))", ""},
+    {"take", "The elements of ``x`` at ``indices`` along an axis.", "take([10, 20, 30], [2, 0])",
+     ""},
+    {"take_along_last",
+     "``x[..., indices[...]]``: one element of each row of x (..., n), at indices (...).",
+     "take_along_last([[10, 20], [30, 40]], [1, 0])", ""},
+    {"one_hot", "Rows of zeros with a one at the index.", "one_hot([1, 0], 3)", ""},
+    {"zeros", "An array of zeros.", "zeros((2,))", ""},
+    {"ones", "An array of ones.", "ones((2,))", ""},
+    {"full", "An array of one value.", "full((2,), 7)", ""},
+    {"zeros_like", "Zeros of the shape and dtype of ``x``.", "zeros_like([1.0, 2.0])", ""},
+    {"ones_like", "Ones of the shape and dtype of ``x``.", "ones_like([1.0, 2.0])", ""},
+    {"random_uniform", "Random numbers, each as likely in [low, high).",
+     "random_uniform((2, 3)).shape", ""},
+    {"random_normal", "Random numbers of the normal distribution.", "random_normal((2, 3)).shape",
+     ""},
+};
+
+struct ParameterDoc {
+  std::string_view name;
+  std::string_view type;
+  std::string_view text;
+};
+
+constexpr ParameterDoc kParameters[] = {
+    {"x", "array_like", ""},
+    {"a", "array_like", "The operands broadcast and are promoted to a common dtype."},
+    {"b", "array_like", ""},
+    {"condition", "array_like", "Taken as bool."},
+    {"kernel", "array_like", "Of shape (k, n)."},
+    {"bias", "array_like, optional", "Of shape (n,)."},
+    {"activation", "str", "'linear' or the name of an activation of this module."},
+    {"alpha", "float", "The formula's parameter; an activation without one ignores it."},
+    {"axis", "int or tuple of ints", "Counted from the end when negative; None: all axes."},
+    {"axes", "tuple of ints, optional", "The new order of the axes; default: reversed."},
+    {"keepdims", "bool", "Keep the reduced axes, with extent 1."},
+    {"shape", "int or tuple of ints", ""},
+    {"dtype", "str or numpy.dtype", "float32, float64, bfloat16, int32, int64, uint8 or bool."},
+    {"tensors", "sequence of array_like", "Of equal dtype and, but for `axis`, equal shape."},
+    {"pad_width", "int, pair or sequence of pairs", "Elements before and after, for every axis."},
+    {"value", "float", "What the new elements are."},
+    {"indices", "array_like of ints", ""},
+    {"depth", "int", "The number of classes."},
+    {"low", "float", "Lower bound, included."},
+    {"high", "float", "Upper bound, excluded."},
+    {"mean", "float", "Mean of the distribution."},
+    {"stddev", "float", "Its standard deviation."},
+    {"out", "ndarray or Tensor, optional", "Of the result's shape and dtype; filled and returned."},
+};
+
+template <class Row, std::size_t N>
+const Row* find(const Row (&rows)[N], std::string_view name) {
+  const auto* row =
+      std::find_if(std::begin(rows), std::end(rows), [&](const Row& r) { return r.name == name; });
+  return row == std::end(rows) ? nullptr : row;
+}
+
+std::string parameter_text(const Signature::Parameter& parameter) {
+  const ParameterDoc* doc = find(kParameters, parameter.name);
+  std::string text = parameter.name + " : " + std::string(doc->type);
+  if (!parameter.otherwise.empty() && parameter.otherwise != "None")
+    text += ", default " + parameter.otherwise;
+  if (!doc->text.empty()) text += "\n    " + std::string(doc->text);
+  return text + "\n";
+}
+
+}  // namespace
+
+std::string op_text(std::string_view name, std::string_view signature) {
+  const OpDoc* doc = find(kDocs, name);
+  std::string text = doc != nullptr ? std::string(doc->summary)
+                                    : "The function '" + std::string(name) + "', elementwise.";
+  text += "\n\nParameters\n----------\n";
+  for (const Signature::Parameter& parameter : Signature::parse(signature))
+    text += parameter_text(parameter);
+  text +=
+      "\nReturns\n-------\nndarray or Tensor\n"
+      "    A Tensor where an argument is one, where the dtype is bfloat16, and while recording.\n";
+  if (doc != nullptr)
+    text += "\nExamples\n--------\n>>> import pynn\n>>> pynn.ops." + std::string(doc->example) +
+            "\n" + std::string(doc->result);
+  return text;
+}
+
+}  // namespace pynn::bindings

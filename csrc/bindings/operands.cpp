@@ -1,0 +1,55 @@
+#include "bindings/operands.h"
+
+#include "ops/ops.h"
+
+namespace pynn::bindings {
+
+std::vector<Tensor> Operands::take_all(PyObject* sequence) {
+  const py::object items =
+      checked(PySequence_Fast(sequence, "expected a list or tuple of tensors"));
+  std::vector<Tensor> tensors;
+  for (Py_ssize_t i = 0; i < PySequence_Fast_GET_SIZE(items.ptr()); ++i) {
+    PyObject* item = PySequence_Fast_GET_ITEM(items.ptr(), i);
+    native_ = native_ || is_tensor(item);
+    count_work(tensors.emplace_back(to_tensor(item)));
+  }
+  return tensors;
+}
+
+std::pair<const Tensor&, const Tensor&> Operands::take_pair(PyObject* a, PyObject* b) {
+  const auto scalar_of = [](PyObject* o) {
+    return is_tensor(o) || is_ndarray(o) ? std::optional<Scalar>() : parse_scalar(o);
+  };
+  const std::optional<Scalar> sa = scalar_of(a);
+  const std::optional<Scalar> sb = scalar_of(b);
+  if (sa && sb) {
+    const DType common = ops::promote(sa->own, sb->own);
+    const Tensor& ta = keep(scalar_tensor(*sa, common));
+    return {ta, keep(scalar_tensor(*sb, common))};
+  }
+  if (sa) {
+    const Tensor& tb = take(b);
+    return {keep(scalar_tensor(*sa, meet(*sa, tb.dtype()))), tb};
+  }
+  const Tensor& ta = take(a);
+  return {ta, sb ? keep(scalar_tensor(*sb, meet(*sb, ta.dtype()))) : take(b)};
+}
+
+PyObject* Operands::result(Tensor value, PyObject* out) const {
+  if (out == nullptr || out == Py_None) return result(std::move(value));
+  if (value.symbolic()) fail<TypeError>("out= cannot be filled while recording");
+  if (!is_tensor(out) && !is_ndarray(out))
+    fail<TypeError>("out= must be a NumPy array or a Tensor, got ", Py_TYPE(out)->tp_name);
+  const Tensor target = to_tensor(out);
+  const bool shared = is_tensor(out) || target.array().data == py::detail::array_proxy(out)->data;
+  if (!shared || !writable(target.array()))
+    fail<ValueError>("out= must be a writable array of a dtype that tensors hold");
+  if (target.type() != value.type())
+    fail<ValueError>("out= must have shape ", value.shape(), " and dtype ", name(value.dtype()),
+                     ", got shape ", target.shape(), " and dtype ", name(target.dtype()));
+  copy_into(target.array(), value.array());
+  Py_INCREF(out);
+  return out;
+}
+
+}  // namespace pynn::bindings

@@ -1,0 +1,66 @@
+// The tensors of one op call: converts arguments, remembers whether a Tensor was among them, and
+// returns the result in kind (NumPy in, NumPy out).
+#pragma once
+
+#include "bindings/arguments.h"
+#include "bindings/convert.h"
+#include "bindings/tensor.h"
+
+namespace pynn::bindings {
+
+class Operands {
+ public:
+  // `o` as a tensor; the reference holds as long as this object and `o`. At most kOperands times.
+  const Tensor& take(PyObject* o) {
+    if (is_tensor(o)) {
+      native_ = true;
+      return count_work(tensor_of(o));
+    }
+    return count_work(keep(to_tensor(o)));
+  }
+
+  // Every item of a list or tuple.
+  std::vector<Tensor> take_all(PyObject* sequence);
+
+  // Two operands, of which a scalar takes the dtype of the other.
+  std::pair<const Tensor&, const Tensor&> take_pair(PyObject* a, PyObject* b);
+
+  // `compute()`, without the GIL when its work, in operations or equivalent, is worth that. By
+  // default the work is estimated from the operands' elements.
+  template <class Compute>
+  auto run(double work, Compute&& compute) const {
+    const ReleaseGil release(work > kReleaseWork && active_recorder() == nullptr);
+    return compute();
+  }
+  template <class Compute>
+  auto run(Compute&& compute) const {
+    return run(work_, std::forward<Compute>(compute));
+  }
+
+  // The Python result: a Tensor if an operand was one, else an array. bfloat16, which NumPy does
+  // not have, stays a Tensor.
+  PyObject* result(Tensor value) const {
+    if (native_ || value.symbolic() || value.dtype() == DType::bf16) return wrap(std::move(value));
+    return to_numpy(std::move(value)).release().ptr();
+  }
+  // The same, or `out` filled with the values where that is given.
+  PyObject* result(Tensor value, PyObject* out) const;
+
+ private:
+  static constexpr double kElementWork = 16;  // a pointwise function, in floating-point operations
+
+  const Tensor& keep(Tensor x) { return kept_[count_++].emplace(std::move(x)); }
+  const Tensor& count_work(const Tensor& x) {
+    work_ += kElementWork * static_cast<double>(x.size());
+    return x;
+  }
+
+  static constexpr std::size_t kOperands = 3;
+
+  std::array<std::optional<Tensor>, kOperands> kept_;
+  std::size_t count_ = 0;
+  bool native_ = false;
+  double work_ = 0;
+};
+
+}  // namespace pynn::bindings

@@ -1,0 +1,32 @@
+// What the binding files of programs share.
+#pragma once
+
+#include <memory>
+
+#include "bindings/convert.h"
+#include "bindings/tensor.h"
+#include "program/executable.h"
+
+namespace pynn::bindings {
+
+// A new Executable object.
+PyObject* wrap_executable(Program program);
+
+// The executable of an Executable object; throws TypeError for anything else but None, which is
+// null.
+std::shared_ptr<Executable> executable_of(py::handle object);
+
+// Marks `executable` (null: none) as running on this thread: a Python function that it calls and
+// that calls it again gets a RuntimeError instead of waiting for itself.
+class Inside {
+ public:
+  explicit Inside(const Executable* executable);
+  ~Inside();
+  Inside(const Inside&) = delete;
+  Inside& operator=(const Inside&) = delete;
+};
+
+// A (shape, dtype) pair.
+TensorType parse_type(py::handle pair);
+
+}  // namespace pynn::bindings

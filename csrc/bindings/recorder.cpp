@@ -1,0 +1,184 @@
+// Recorder: Python's hold on a recording.
+#include <vector>
+
+#include "bindings/program.h"
+
+namespace pynn::bindings {
+namespace {
+
+class PyRecorder {
+ public:
+  explicit PyRecorder(bool training) : training_(training) {}
+  PyRecorder(const PyRecorder&) = delete;
+  PyRecorder& operator=(const PyRecorder&) = delete;
+
+  bool training() const { return training_; }
+  const std::shared_ptr<ProgramRecorder>& program() const { return program_; }
+
+  void enter(py::object self) {
+    scopes_.push_back(std::make_unique<ProgramRecorder::Scope>(*program_));
+    active().push_back(std::move(self));
+  }
+  void exit() {
+    if (scopes_.empty()) fail<RuntimeError>("this recorder is not active");
+    scopes_.pop_back();
+    active().pop_back();
+  }
+
+  // The recorders entered on this thread, innermost last.
+  static std::vector<py::object>& active() {
+    thread_local std::vector<py::object> stack;
+    return stack;
+  }
+
+ private:
+  std::shared_ptr<ProgramRecorder> program_ = std::make_shared<ProgramRecorder>();
+  std::vector<std::unique_ptr<ProgramRecorder::Scope>> scopes_;
+  bool training_;
+};
+
+// Ends what is being recorded on this thread for a while.
+class Paused {
+ public:
+  Paused() = default;
+  Paused(const Paused&) = delete;
+  Paused& operator=(const Paused&) = delete;
+
+  void enter() { scopes_.push_back(std::make_unique<Eager>()); }
+  void exit() {
+    if (!scopes_.empty()) scopes_.pop_back();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Eager>> scopes_;
+};
+
+py::object tensor_or_none(const Tensor& x) { return x.defined() ? checked(wrap(x)) : py::none(); }
+
+py::object current() {
+  // A host function that runs eagerly inside a recording is not being recorded.
+  const std::vector<py::object>& stack = PyRecorder::active();
+  return stack.empty() || active_recorder() == nullptr ? py::none() : stack.back();
+}
+
+std::vector<Tensor> tensors_of(py::handle sequence) {
+  std::vector<Tensor> tensors;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) {
+    if (!is_tensor(item.ptr()))
+      fail<TypeError>("expected tensors, got ", Py_TYPE(item.ptr())->tp_name);
+    tensors.push_back(tensor_of(item.ptr()));
+  }
+  return tensors;
+}
+
+const Tensor& require_tensor(py::handle o) {
+  if (!is_tensor(o.ptr())) fail<TypeError>("expected a Tensor, got ", Py_TYPE(o.ptr())->tp_name);
+  return tensor_of(o.ptr());
+}
+
+void assign(PyRecorder& self, py::handle target, py::handle value) {
+  const Tensor& variable = require_tensor(target);
+  if (!writable(variable.array()))
+    fail<ValueError>("this tensor shares the memory of a read-only array");
+  self.program()->assign(variable, to_tensor(value.ptr(), variable.dtype()));
+}
+
+py::list gradient(PyRecorder& self, py::handle target, py::handle sources, py::handle seed) {
+  const ProgramRecorder::Scope scope(*self.program());
+  const Tensor start = seed.is_none() ? Tensor() : to_tensor(seed.ptr());
+  py::list gradients;
+  for (const Tensor& g :
+       self.program()->gradient(require_tensor(target), start, tensors_of(sources)))
+    gradients.append(tensor_or_none(g));
+  return gradients;
+}
+
+py::object producer(PyRecorder& self, py::handle x) {
+  const Tensor& tensor = require_tensor(x);
+  if (!tensor.symbolic() || tensor.recorder() != self.program()) return py::none();
+  const Step* step = self.program()->producer(tensor);
+  if (step == nullptr) return py::none();
+  py::list inputs;
+  for (const SlotId slot : step->inputs) inputs.append(checked(wrap(self.program()->tensor(slot))));
+  return py::make_tuple(step->op->name, inputs);
+}
+
+}  // namespace
+
+TensorType parse_type(py::handle pair) {
+  const auto items = py::reinterpret_borrow<py::object>(pair);
+  if (py::len(items) != 2) fail<ValueError>("a type is a pair (shape, dtype)");
+  return {parse_dtype(py::object(items[py::int_(1)]).ptr()),
+          parse_shape(py::object(items[py::int_(0)]).ptr())};
+}
+
+void add_recorder(py::module_& m) {
+  py::class_<Paused>(m, "PausedRecording", "What `Recorder.paused` returns.")
+      .def("__enter__", &Paused::enter, "__enter__($self)\n--\n\nStops recording.")
+      .def(
+          "__exit__", [](Paused& self, const py::args&) { self.exit(); },
+          "__exit__($self, *args)\n--\n\nGoes on recording.");
+  py::class_<PyRecorder>(m, "Recorder",
+                         "Recorder(training=False)\n--\n\n"
+                         "Records the tensor operations of its thread, between ``with`` and the "
+                         "end of the block, as a\n"
+                         "program that `compile` makes executable.\n\n"
+                         "Parameters\n----------\n"
+                         "training : bool\n    What layers such as dropout ask for.\n\n"
+                         "Examples\n--------\n"
+                         ">>> from pynn._native import Recorder\n"
+                         ">>> with Recorder() as recorder:\n"
+                         "...     x = recorder.input((2,), \"float32\")\n"
+                         "...     y = x * x\n"
+                         "...     (dx,) = recorder.gradient(y, [x])\n"
+                         ">>> recorder.compile([y, dx])([1.0, 3.0])\n"
+                         "[array([1., 9.], dtype=float32), array([2., 6.], dtype=float32)]")
+      .def(py::init<bool>(), py::arg("training") = false)
+      .def_property_readonly("training", &PyRecorder::training,
+                             "Whether a training step is being recorded.")
+      .def_static("current", &current,
+                  "current()\n--\n\nThe recorder of this thread, or None outside recordings.")
+      .def_static(
+          "paused", [] { return std::make_unique<Paused>(); },
+          "paused()\n--\n\nA context manager in which this thread records nothing.")
+      .def(
+          "__enter__",
+          [](const py::object& self) {
+            self.cast<PyRecorder&>().enter(self);
+            return self;
+          },
+          "__enter__($self)\n--\n\nBecomes the active recorder of this thread.")
+      .def(
+          "__exit__", [](PyRecorder& self, const py::args&) { self.exit(); },
+          "__exit__($self, *args)\n--\n\nEnds the recording.")
+      .def(
+          "input",
+          [](PyRecorder& self, py::handle shape, py::handle dtype) {
+            return checked(
+                wrap(self.program()->input({parse_dtype(dtype.ptr()), parse_shape(shape.ptr())})));
+          },
+          py::arg("shape"), py::arg("dtype") = "float32",
+          "input($self, shape, dtype='float32')\n--\n\nA tensor that each call of the executable "
+          "is given.")
+      .def("assign", &assign, py::arg("target"), py::arg("value"),
+           "assign($self, target, value)\n--\n\n"
+           "From here on `target` reads as `value`; each replay stores it into its memory.")
+      .def("gradient", &gradient, py::arg("target"), py::arg("sources"),
+           py::arg("seed") = py::none(),
+           "gradient($self, target, sources, seed=None)\n--\n\n"
+           "The gradient of ``sum(target * seed)`` for each of `sources` (None where it does not\n"
+           "depend on one), by recording the operations that compute it.")
+      .def("producer", &producer, py::arg("x"),
+           "producer($self, x)\n--\n\n"
+           "The name of the op that made `x` and its inputs, or None for inputs and variables.")
+      .def(
+          "compile",
+          [](PyRecorder& self, py::handle outputs) {
+            return checked(wrap_executable(self.program()->finish(tensors_of(outputs))));
+          },
+          py::arg("outputs"),
+          "compile($self, outputs)\n--\n\n"
+          "The program that computes `outputs` and stores what was assigned, ready to run.");
+}
+
+}  // namespace pynn::bindings

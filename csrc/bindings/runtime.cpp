@@ -1,0 +1,162 @@
+// Threads, instruction sets, random state, memory, and the op table.
+#include <pybind11/stl.h>
+
+#include "bindings/convert.h"
+#include "bindings/tensor.h"
+#include "kernels/table.h"
+#include "ops/op.h"
+#include "runtime/allocator.h"
+#include "runtime/cpu.h"
+#include "runtime/rng.h"
+#include "runtime/thread_pool.h"
+
+namespace pynn::bindings {
+namespace {
+
+std::vector<std::string> available_isas() {
+  std::vector<std::string> names;
+  for (const char* const* isa = kernels::available_isas(); *isa != nullptr; ++isa)
+    names.emplace_back(*isa);
+  return names;
+}
+
+py::dict features() {
+  const CpuFeatures& f = cpu_features();
+  py::dict out;
+  out["avx2"] = f.avx2;
+  out["avx512"] = f.avx512;
+  out["avx512_bf16"] = f.avx512_bf16;
+  out["neon"] = f.neon;
+  return out;
+}
+
+std::uint64_t bits(py::handle integer) {
+  const auto value = PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(integer.ptr())).ptr());
+  return value;
+}
+
+py::object draw_permutation(std::int64_t n, py::handle key, py::handle stream) {
+  if (n < 0) fail<ValueError>("a permutation has a length, got ", n);
+  const Array out = Array::empty(DType::i64, {n});
+  permutation(bits(key), bits(stream), n, out.as<std::int64_t>());
+  return to_numpy(Tensor(out));
+}
+
+bool all_finite(py::handle value) {
+  const Tensor x = to_tensor(value.ptr());
+  const DType dtype = x.dtype();
+  if (!is_float(dtype)) return true;
+  const Eager eager;
+  const ReleaseGil release(static_cast<double>(x.size()) > kReleaseWork / 16);
+  Array values = x.array();
+  if (!values.contiguous() || dtype == DType::bf16) {
+    values = Array::empty(dtype == DType::bf16 ? DType::f32 : dtype, x.shape());
+    copy_into(values, x.array());
+  }
+  return kernels::table().all_finite[index(values.dtype)](static_cast<std::size_t>(values.size()),
+                                                          values.data);
+}
+
+py::dict allocator_statistics() {
+  const AllocatorStats stats = allocator_stats();
+  py::dict out;
+  out["in_use"] = stats.in_use;
+  out["cached"] = stats.cached;
+  out["system_calls"] = stats.system_calls;
+  return out;
+}
+
+py::list trait_names(const Op& row) {
+  constexpr std::pair<Trait, const char*> kNames[] = {
+      {kPointwise, "pointwise"}, {kView, "view"},
+      {kRowwise, "rowwise"},     {kContiguous, "contiguous"},
+      {kProduct, "product"},     {kRandom, "random"},
+      {kEffect, "effect"},       {kActivation, "activation"}};
+  py::list names;
+  for (const auto& [trait, text] : kNames)
+    if (row.is(trait)) names.append(text);
+  return names;
+}
+
+py::object domain(const std::string& name) {
+#define PYNN_ROW(row, saved, low, high) \
+  if (name == #row) return py::make_tuple(double{low}, double{high});
+  PYNN_DIFFERENTIABLE_UNARY(PYNN_ROW)
+#undef PYNN_ROW
+  return py::none();
+}
+
+py::list op_table() {
+  py::list table;
+  for (const Op& row : all_ops()) {
+    py::dict entry;
+    entry["name"] = row.name;
+    entry["arity"] = row.arity;
+    entry["traits"] = trait_names(row);
+    entry["differentiable"] = row.gradient != nullptr;
+    entry["domain"] = domain(row.name);
+    table.append(entry);
+  }
+  return table;
+}
+
+}  // namespace
+
+void add_runtime(py::module_& m) {
+  m.attr("version") = PYNN_VERSION;
+  m.def("all_finite", &all_finite, py::arg("array"),
+        "all_finite(array)\n--\n\nWhether no element is NaN or infinite.");
+  m.def("num_threads", &num_threads, "num_threads()\n--\n\nThreads that work on one call.");
+  m.def("set_num_threads", &set_num_threads, py::arg("n"),
+        "set_num_threads(n)\n--\n\nSets the number of threads, 1 or more; results do not depend on "
+        "it.");
+  m.def("available_cpus", &available_cpus,
+        "available_cpus()\n--\n\nCPUs that affinity mask and cgroup quota grant this process.");
+  m.def(
+      "isa", [] { return std::string(kernels::table().isa); },
+      "isa()\n--\n\nThe instruction set in use, as PYNN_ISA or the CPU chose it.");
+  m.def("available_isas", &available_isas,
+        "available_isas()\n--\n\nInstruction sets that this build and this CPU have, best last.");
+  m.def(
+      "cpu_name", [] { return std::string(cpu_name()); }, "cpu_name()\n--\n\nThe CPU's name.");
+  m.def("cpu_features", &features,
+        "cpu_features()\n--\n\nWhich of the instruction sets that kernels use the CPU has.");
+  m.def(
+      "seed",
+      [](py::handle n) {
+        set_generator({bits(n), 0});
+      },
+      py::arg("n"), "seed(n)\n--\n\nStarts the process's random numbers anew from the int `n`.");
+  m.def(
+      "random_state",
+      [] {
+        const Generator g = generator();
+        return py::make_tuple(g.seed, g.streams);
+      },
+      "random_state()\n--\n\n(seed, streams drawn since): what `set_random_state` restores.");
+  m.def(
+      "set_random_state",
+      [](py::handle seed, py::handle streams) {
+        set_generator({bits(seed), bits(streams)});
+      },
+      py::arg("seed"), py::arg("streams"),
+      "set_random_state(seed, streams)\n--\n\nGoes back to a state of `random_state`.");
+  m.def(
+      "next_stream",
+      [] {
+        const auto [key, stream] = next_stream();
+        return py::make_tuple(key, stream);
+      },
+      "next_stream()\n--\n\nA (key, stream) of random numbers that nobody else has.");
+  m.def("permutation", &draw_permutation, py::arg("n"), py::arg("key"), py::arg("stream"),
+        "permutation(n, key, stream)\n--\n\nThe numbers 0 to n - 1 in random order, as int64.");
+  m.def("allocator_stats", &allocator_statistics,
+        "allocator_stats()\n--\n\nBytes in use and cached, and blocks obtained from the system.");
+  m.def("release_cached_memory", &release_cached_memory,
+        "release_cached_memory()\n--\n\nReturns cached memory to the system.");
+  m.def("op_table", &op_table,
+        "op_table()\n--\n\nEvery op: name, arity (-1: any), traits, differentiable, and the domain "
+        "that tests draw from.");
+}
+
+}  // namespace pynn::bindings

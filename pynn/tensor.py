@@ -1,0 +1,94 @@
+"""Tensors, and variables: tensors that training changes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pynn._native import Recorder, Tensor
+
+__all__ = ["Tensor", "Variable"]
+
+
+class Variable(Tensor):
+    """A tensor with a name whose values change in place: a weight, or an optimizer's state.
+
+    Parameters
+    ----------
+    value : array_like
+        Its first values; copied.
+    dtype : str or numpy.dtype, optional
+        Default: that of the value; Python floats are float32.
+    name : str, optional
+        What summaries and errors call it. Default: "variable".
+    trainable : bool
+        Whether optimizers are meant to change it. Default: True.
+
+    Raises
+    ------
+    TypeError
+        If the value has a dtype that tensors do not hold.
+
+    Examples
+    --------
+    >>> from pynn import Variable
+    >>> w = Variable([1.0, 2.0], name="w")
+    >>> w.assign_sub([0.5, 0.5])
+    Variable([0.5 1.5], dtype=float32, name='w')
+    >>> w * 2
+    Tensor([1. 3.], dtype=float32)
+    """
+
+    name: str
+    trainable: bool
+
+    def __new__(
+        cls,
+        value: Any,
+        dtype: Any = None,
+        name: str | None = None,
+        trainable: bool = True,
+    ) -> Variable:
+        self = super().__new__(cls, value, dtype, copy=True)
+        self.name = "variable" if name is None else name
+        self.trainable = trainable
+        return self
+
+    def assign(self, value: Any) -> Variable:
+        """Replace the values; while recording, at every replay from here on.
+
+        Parameters
+        ----------
+        value : array_like
+            Of the variable's shape; cast to its dtype.
+
+        Returns
+        -------
+        Variable
+            The variable itself.
+
+        Raises
+        ------
+        ValueError
+            If the shape is another one.
+        """
+        recorder = Recorder.current()
+        if recorder is None:
+            self.copy_from(value)
+        else:
+            recorder.assign(self, value)
+        return self
+
+    def assign_add(self, value: Any) -> Variable:
+        """Add to the values: ``assign(self + value)``."""
+        return self.assign(self + value)
+
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract from the values: ``assign(self - value)``."""
+        return self.assign(self - value)
+
+    def __repr__(self) -> str:
+        values = super().__repr__().removeprefix("Tensor").removesuffix(")")
+        return f"Variable{values}, name={self.name!r})"
+
+    def __reduce__(self) -> tuple[type[Variable], tuple[Any, ...]]:
+        return type(self), (self.numpy(), self.dtype, self.name, self.trainable)
