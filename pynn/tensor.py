@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from numpy.typing import NDArray
+
 from pynn._native import Recorder, Tensor
 
 __all__ = ["Tensor", "Variable"]
@@ -23,6 +25,11 @@ class Variable(Tensor):
     trainable : bool
         Whether optimizers are meant to change it. Default: True.
 
+    Attributes
+    ----------
+    gradient : numpy.ndarray or None
+        What the last ``backward`` of a layer found.
+
     Raises
     ------
     TypeError
@@ -40,6 +47,7 @@ class Variable(Tensor):
 
     name: str
     trainable: bool
+    gradient: NDArray[Any] | None = None
 
     def __new__(
         cls,

@@ -149,6 +149,8 @@ class Trainable:
         epochs = checks.whole(epochs, "fit: epochs")
         batch_size = checks.whole(batch_size, "fit: batch_size")
         first = checks.whole(initial_epoch, "fit: initial_epoch", 0)
+        if first >= epochs:
+            raise ValueError(f"fit: initial_epoch must be below epochs {epochs}, got {first}")
         share = checks.fraction(validation_split, "fit: validation_split")
         shows = _verbosity(verbose)
         with unchanged_on_failure(network.walk()):

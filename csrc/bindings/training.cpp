@@ -75,8 +75,8 @@ void check(const EpochLoop& loop) {
 py::object to_matrix(const std::vector<std::vector<double>>& rows) {
   const auto columns = static_cast<py::ssize_t>(rows.empty() ? 0 : rows[0].size());
   py::array_t<double> matrix({static_cast<py::ssize_t>(rows.size()), columns});
-  for (std::size_t i = 0; i < rows.size(); ++i)
-    std::copy(rows[i].begin(), rows[i].end(), matrix.mutable_data(static_cast<py::ssize_t>(i), 0));
+  double* at = matrix.mutable_data();
+  for (const std::vector<double>& row : rows) at = std::copy(row.begin(), row.end(), at);
   return matrix;
 }
 

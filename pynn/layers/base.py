@@ -186,7 +186,9 @@ class Layer(Weighted):
                     f"{self} was declared with input_shape={self._state.input_shape}, "
                     f"got samples of shape {shape}"
                 )
-            with unchanged_on_failure([self]), Recorder.paused():
+            with unchanged_on_failure(self.walk()), Recorder.paused():
+                if self._state.dtype is not None:
+                    self.adopt_dtype(self._state.dtype)
                 self.build(shape)
                 self._state.input_shape = tuple(shape)
                 self._state.built = True
@@ -267,7 +269,7 @@ class Layer(Weighted):
         self._state.replay = Replay()
 
     def adopt_dtype(self, dtype: str) -> Self:
-        """Take a network's dtype, in all layers that were given none and have no weights yet."""
+        """Take this dtype, with all layers inside that were given none and have no weights yet."""
         for layer in self.walk():
             if not layer.built and layer._state.dtype is None:
                 layer._state.dtype = dtype
