@@ -355,7 +355,7 @@ void copy_into(const View& target, const View& source) {
 }
 
 void copy_into(const View& target, PyObject* value) {
-  const Tensor source = to_tensor(value);
+  const Tensor source = to_tensor(value, target.dtype);  // a Python number goes in at full precision
   if (source.shape() != target.shape)
     fail<ValueError>("expected shape ", target.shape, ", got ", source.shape());
   copy_into(target, source.array());
