@@ -29,6 +29,18 @@ PYNN_INLINE V inside(V x, double lo, double hi) {
   return select((x > lit<V>(lo)) & (x < lit<V>(hi)), lit<V>(1), lit<V>(0));
 }
 
+// sigmoid and its derivative, which loses no precision where the sigmoid is nearly 1.
+template <class V>
+struct Logistic {
+  V value, slope;
+};
+template <class V>
+PYNN_INLINE Logistic<V> logistic(V x) {
+  const V z = math::exp(-math::abs(x));
+  const V q = lit<V>(1) / (lit<V>(1) + z);
+  return {select(x < lit<V>(0), z * q, q), z * q * q};
+}
+
 #define PYNN_F                \
   template <class V, class P> \
   static PYNN_INLINE V f(V x, [[maybe_unused]] const P& p)
@@ -84,15 +96,13 @@ struct gelu {
 struct gelu_tanh {
   static constexpr double kLinear = 1.5957691216057307117597842397375;
   static constexpr double kCubic = kLinear * 0.044715;
-  template <class V>
-  static PYNN_INLINE V gate(V x) {
-    return math::sigmoid(x * (lit<V>(kLinear) + lit<V>(kCubic) * x * x));
+  PYNN_F {
+    return max(lit<V>(-100), x) * math::sigmoid(x * (lit<V>(kLinear) + lit<V>(kCubic) * x * x));
   }
-  PYNN_F { return max(lit<V>(-100), x) * gate(x); }
   PYNN_DF {
     const V c = clamp(x, -100, 100);
-    const V s = gate(c);
-    return s + s * (lit<V>(1) - s) * c * (lit<V>(kLinear) + lit<V>(3 * kCubic) * c * c);
+    const auto s = logistic(c * (lit<V>(kLinear) + lit<V>(kCubic) * c * c));
+    return s.value + s.slope * c * (lit<V>(kLinear) + lit<V>(3 * kCubic) * c * c);
   }
 };
 
@@ -130,8 +140,8 @@ struct silu {
   PYNN_F { return max(lit<V>(-1000), x) * math::sigmoid(x); }
   PYNN_DF {
     const V c = clamp(x, -1000, 1000);
-    const V s = math::sigmoid(c);
-    return s + s * (lit<V>(1) - s) * c;
+    const auto s = logistic(c);
+    return s.value + s.slope * c;
   }
 };
 

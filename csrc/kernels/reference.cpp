@@ -143,14 +143,12 @@ template <class T>
 double row_max(std::size_t cols, const T* x) {
   return reduce<Reduce::max>(cols, x, 1);
 }
-// log(sum(e^x)); an infinite maximum is its own limit.
+// log(sum(e^(x - shift)))
 template <class T>
-double row_logsumexp(std::size_t cols, const T* x) {
-  const double m = row_max(cols, x);
-  if (std::isinf(m)) return m;
+double row_log_sum(std::size_t cols, const T* x, double shift) {
   double sum = 0;
-  for (std::size_t j = 0; j < cols; ++j) sum += std::exp(static_cast<double>(x[j]) - m);
-  return m + std::log(sum);
+  for (std::size_t j = 0; j < cols; ++j) sum += std::exp(static_cast<double>(x[j]) - shift);
+  return std::log(sum);
 }
 
 template <class T, bool logarithm>
@@ -158,19 +156,21 @@ void softmax(std::size_t rows, std::size_t cols, const void* x, void* y) {
   for (std::size_t i = 0; i < rows; ++i) {
     const auto xi = static_cast<const T*>(x) + i * cols;
     const auto yi = static_cast<T*>(y) + i * cols;
-    const double l = row_logsumexp(cols, xi);
+    const double m = row_max(cols, xi), log_sum = row_log_sum(cols, xi, m);
     for (std::size_t j = 0; j < cols; ++j) {
-      const double log_y = static_cast<double>(xi[j]) - l;
+      const double log_y = (static_cast<double>(xi[j]) - m) - log_sum;
       yi[j] = static_cast<T>(logarithm ? log_y : std::exp(log_y));
     }
   }
 }
 
+// An infinite maximum is its own log-sum-exp.
 template <class T>
 void logsumexp(std::size_t rows, std::size_t cols, const void* x, void* y) {
   for (std::size_t i = 0; i < rows; ++i) {
-    static_cast<T*>(y)[i] =
-        static_cast<T>(row_logsumexp(cols, static_cast<const T*>(x) + i * cols));
+    const auto xi = static_cast<const T*>(x) + i * cols;
+    const double m = row_max(cols, xi);
+    static_cast<T*>(y)[i] = static_cast<T>(std::isinf(m) ? m : m + row_log_sum(cols, xi, m));
   }
 }
 
