@@ -163,11 +163,6 @@ def visible(x: Tensor) -> Tensor:
     return x.astype("float32") if x.dtype == "bfloat16" else x
 
 
-def numbers(x: Tensor) -> NDArray[Any]:
-    """Read a concrete tensor as an array of a type that NumPy has."""
-    return visible(x).numpy()
-
-
 def _seed(layer: Layer, grad: Any, call: Call) -> NDArray[Any]:
     array = checks.as_array(grad, f"the gradient given to {layer}")
     if call.single:

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pynn import _registry, checks, initializers, regularizers
 from pynn._native import Tensor
 from pynn.layers.host import gradients_from_arrays
-from pynn.layers.replay import Replay, numbers
+from pynn.layers.replay import Replay
 from pynn.tensor import Variable
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ class Weighted:
 
     def get_weights(self) -> list[NDArray[Any]]:
         """Copy all weights, as a list of NumPy arrays: kernel before bias, layer by layer."""
-        return [numbers(weight).copy() for weight in self.weights]
+        return [weight.numpy().copy() for weight in self.weights]
 
     def set_weights(self, weights: Sequence[ArrayLike]) -> None:
         """Set all weights, in the order of `get_weights`.
