@@ -20,4 +20,4 @@ array([[0., 0.],
 from pynn._native import ops as _ops
 from pynn._native.ops import *  # noqa: F403
 
-__all__ = [name for name in dir(_ops) if not name.startswith("_")]  # noqa: PLE0605
+__all__ = [name for name in dir(_ops) if not name.startswith("_")]
