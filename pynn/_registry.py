@@ -40,7 +40,7 @@ class Configurable:
     """An object described by its constructor's arguments, each kept in an attribute of its name."""
 
     def get_config(self) -> dict[str, Any]:
-        """Return the constructor's arguments by name; `from_config` makes an equal object of them."""
+        """Return the constructor's arguments by name, which `from_config` takes."""
         return {name: getattr(self, name) for name in self._parameters()}
 
     @classmethod

@@ -237,7 +237,7 @@ class TestLookUp:
         assert type(optimizers.get(name)).__name__.lower() == name
 
     def test_unknown(self):
-        with pytest.raises(ValueError, match="unknown optimizer 'adamm'; did you mean 'adam'?"):
+        with pytest.raises(ValueError, match="unknown optimizer 'adamm'; did you mean 'adam'"):
             optimizers.get("adamm")
 
     def test_a_function_is_none(self):

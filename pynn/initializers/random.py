@@ -109,6 +109,7 @@ class TruncatedNormal(RandomNormal):
 
 
 def truncated_normal(generator: np.random.Generator, shape: tuple[int, ...]) -> Float64:
+    """Draw from a standard normal distribution, again where the number is beyond ±2."""
     draws = generator.standard_normal(math.prod(shape))
     outside = np.flatnonzero(np.abs(draws) > 2.0)
     while outside.size:

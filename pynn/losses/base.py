@@ -44,7 +44,9 @@ def class_numbers(y_true: Tensor, y_pred: Tensor) -> Tensor:
 
 def per_sample(x: Tensor) -> Tensor:
     """Return the mean over all axes but the first: (batch, ...) → (batch,)."""
-    return x.mean(axis=tuple(range(1, x.ndim))) if x.ndim > 1 else x
+    if x.size == x.shape[0]:
+        return x.reshape(x.size)  # nothing to add up
+    return x.mean(axis=tuple(range(1, x.ndim)))
 
 
 def as_tensors(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Tensor, Tensor]:
@@ -95,7 +97,7 @@ class Loss(Configurable):
 
     def __init__(self, name: str | None = None) -> None:
         self.name = snake_case(type(self).__name__) if name is None else name
-        self._gradients = ProgramCache(8)
+        self._gradients: ProgramCache[Executable] = ProgramCache(8)
 
     def call(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         """Return the loss of each element or sample.

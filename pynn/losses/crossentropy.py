@@ -166,7 +166,7 @@ class CategoricalCrossentropy(_Crossentropy):
             raise ValueError(
                 f"{self.name} expects one-hot labels of shape {shown(y_pred_shape)}, got "
                 f"class numbers of shape {shown(y_true_shape)}: use the loss "
-                f"'sparse_categorical_crossentropy', or encode them with pynn.one_hot"
+                f"'sparse_categorical_crossentropy', or encode them with pynn.preprocessing.one_hot"
             )
         super().check(y_true_shape, y_true_dtype, y_pred_shape)
 

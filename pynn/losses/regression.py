@@ -52,9 +52,9 @@ class MeanAbsoluteError(Loss):
 
 @registry.register("huber_loss")
 class Huber(Loss):
-    """Squared near the target, absolute far from it, with ``e = ŷ - y``:
+    """Squared near the target, absolute far from it.
 
-    ``ℓ = mean(e²/2 if |e| ≤ δ else δ (|e| - δ/2))``
+    With ``e = ŷ - y``, ``ℓ = mean(e²/2 if |e| ≤ δ else δ (|e| - δ/2))``
 
     (P. J. Huber, "Robust Estimation of a Location Parameter", 1964.)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
+
 from pynn import losses, ops
 from pynn._registry import Configurable, Registry, snake_case
 from pynn.losses.base import ArrayLike, as_tensors, check_batch, weight_column
@@ -43,15 +45,19 @@ class Metric(Configurable):
     def statistics(
         self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
     ) -> list[Tensor]:
-        """Return sums over a batch, tensors of rank 0, that add up over batches."""
+        """Return sums over a batch, which add up over batches, of any shapes."""
         values = self.values(y_true, y_pred)
         if sample_weight is None:
-            return [values.sum(), ops.full((), float(y_pred.shape[0]), dtype=values.dtype)]
+            total = values.sum()
+            return [total, ops.zeros_like(total) + float(y_pred.shape[0])]
         weight = weight_column(sample_weight, values)
         return [(values * weight).sum(), weight.sum()]
 
     def result(self, totals: Sequence[float]) -> float:
-        """Return the metric from the totals of `statistics`; NaN where no sample has weight."""
+        """Return the metric from the elements of `statistics` in order, summed over all batches.
+
+        NaN where no sample has weight.
+        """
         total, weight = totals
         return float(total) / float(weight) if weight else math.nan
 
@@ -68,7 +74,8 @@ class Metric(Configurable):
         true, pred = as_tensors(y_true, y_pred)
         check_batch(self.name, true.shape, pred.shape)
         weight = None if sample_weight is None else weight_column(sample_weight, pred)
-        return self.result([float(s) for s in self.statistics(true, pred, weight)])
+        sums = self.statistics(true, pred, weight)
+        return self.result(np.concatenate([np.ravel(s) for s in sums]).tolist())
 
 
 class LossMetric(Metric):

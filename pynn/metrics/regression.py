@@ -96,20 +96,20 @@ class R2Score(Metric):
         y = like_prediction(y_true, y_pred).astype("float64").reshape(rows, -1)
         p = y_pred.astype("float64").reshape(rows, -1)
         if sample_weight is None:
-            weight = ops.ones((rows, 1), dtype="float64")
+            weight = ops.ones_like(y[:, :1])
         else:
             weight = weight_column(sample_weight, y).reshape(rows, 1)
-        columns = [
-            (weight * x).sum(axis=0) for x in (ops.square(y - p), y, ops.square(y))
-        ]  # each (outputs,)
-        return [c[i] for i in range(y.shape[1]) for c in columns] + [weight.sum()]
+        sums = [(weight * x).sum(axis=0) for x in (ops.square(y - p), y, ops.square(y))]
+        return [*sums, weight.sum()]  # three of shape (outputs,)
 
     def result(self, totals: Sequence[float]) -> float:
-        *sums, weight = (float(total) for total in totals)
+        weight = float(totals[-1])
         if not weight:
             return math.nan
+        outputs = len(totals) // 3
+        sums = (map(float, totals[i * outputs : (i + 1) * outputs]) for i in range(3))
         scores = []
-        for residual, total, square in zip(sums[::3], sums[1::3], sums[2::3], strict=True):
+        for residual, total, square in zip(*sums, strict=True):
             spread = max(square - total * total / weight, 0.0)
             constant = 1.0 if residual == 0 else 0.0
             scores.append(1.0 - residual / spread if spread > 0 else constant)

@@ -36,7 +36,7 @@ class RMSprop(Optimizer):
     >>> from pynn import Variable
     >>> w = Variable([1.0])
     >>> RMSprop(learning_rate=0.1, rho=0.75).apply([w], [np.array([3.0])])
-    >>> round(w.numpy().item(), 4)
+    >>> round(w.item(), 4)
     0.8
     """
 
@@ -104,7 +104,7 @@ class Adagrad(Optimizer):
     >>> from pynn import Variable
     >>> w = Variable([1.0])
     >>> Adagrad(learning_rate=0.5, initial_accumulator_value=0.0).apply([w], [np.array([3.0])])
-    >>> round(w.numpy().item(), 4)
+    >>> round(w.item(), 4)
     0.5
     """
 

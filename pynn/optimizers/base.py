@@ -88,12 +88,12 @@ class Optimizer(Configurable):
         self.clipnorm = clipnorm
         self.global_clipnorm = global_clipnorm
 
-        self.iterations = Variable(np.int64(0), name=f"{self.name}/iterations", trainable=False)
-        self._rate = Variable(np.float64(0), name=f"{self.name}/learning_rate", trainable=False)
+        self.iterations = self._number("iterations", 0, "int64")
+        self._rate = self._number("learning_rate", 0.0)
         self._rate_now: Tensor | None = None  # while updates are being recorded
         self._extra: list[Variable] = []
         self._states: dict[int, tuple[Variable, tuple[Variable, ...]]] = {}  # by id of the variable
-        self._programs = ProgramCache(8)
+        self._programs: ProgramCache[Executable] = ProgramCache(8)
         self.learning_rate = learning_rate
 
     def update(self, variable: Variable, *args: Any, **scalars: Any) -> None:
@@ -152,9 +152,8 @@ class Optimizer(Configurable):
 
     def add_scalar(self, name: str, value: float) -> Variable:
         """Return a float64 number that is part of this optimizer's state."""
-        scalar = Variable(np.float64(value), name=f"{self.name}/{name}", trainable=False)
-        self._extra.append(scalar)
-        return scalar
+        self._extra.append(self._number(name, value))
+        return self._extra[-1]
 
     def apply(
         self,
@@ -258,6 +257,9 @@ class Optimizer(Configurable):
         return Variable(
             value, dtype=variable.dtype, name=f"{variable.name}/{slot}", trainable=False
         )
+
+    def _number(self, name: str, value: float, dtype: str = "float64") -> Variable:
+        return Variable(value, dtype=dtype, name=f"{self.name}/{name}", trainable=False)
 
     def _require(self, argument: str, met: bool, what: str, value: object) -> None:
         if not met:

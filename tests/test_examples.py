@@ -1,0 +1,67 @@
+"""Every example runs as it stands."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pynn
+
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+
+
+def run(name: str) -> str:
+    """Return what an example prints."""
+    tested = str(Path(pynn.__file__).parents[1])  # the package that these tests import
+    environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": tested}
+    done = subprocess.run(
+        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=300,
+        env=environment,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def answers(text: str) -> list[int]:
+    """Return the rounded answers of a table of the exclusive or."""
+    return [round(float(number)) for number in re.findall(r"xor [01] = (\S+)", text)]
+
+
+def test_from_scratch_learns_the_exclusive_or():
+    assert answers(run("from_scratch")) == [0, 1, 1, 0]
+
+
+def test_xor_learns_the_exclusive_or():
+    assert answers(run("xor")) == [0, 1, 1, 0]
+
+
+def test_regression_beats_the_linear_fit():
+    network, linear = map(float, re.findall(r"(?:network|fit) (0\.\d+)", run("regression")))
+    assert network > 0.9 > linear > 0
+
+
+def test_custom_layer():
+    assert run("custom_layer")
+
+
+def test_mnist_mlp_reaches_its_accuracy():
+    if not (Path(os.environ.get("PYNN_DATA_DIR", "")) / "mnist").is_dir():
+        pytest.skip("MNIST is not here: set PYNN_DATA_DIR to a folder that has mnist/")
+    accuracy = re.search(r"test accuracy (0\.\d+)", run("mnist_mlp"))
+    assert accuracy is not None
+    assert float(accuracy[1]) > 0.97
+
+
+def test_every_example_has_its_test():
+    tested = set(re.findall(r'run\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    assert tested == {path.stem for path in EXAMPLES.glob("*.py")}

@@ -1,0 +1,173 @@
+"""The same numbers as PyTorch: losses, their gradients, and every optimizer's way down."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy_reference import draw
+
+from pynn import Network, losses, optimizers
+from pynn.layers import Dense
+
+torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
+F = torch.nn.functional
+
+STEPS, BATCH = 100, 64
+
+
+LOSSES = [
+    ("mean_squared_error", losses.MeanSquaredError(), lambda y, p: F.mse_loss(p, y)),
+    ("mean_absolute_error", losses.MeanAbsoluteError(), lambda y, p: F.l1_loss(p, y)),
+    ("huber", losses.Huber(0.7), lambda y, p: F.huber_loss(p, y, delta=0.7)),
+    (
+        "poisson",
+        losses.Poisson(),
+        lambda y, p: F.poisson_nll_loss(p, y, log_input=False, eps=1e-7),
+    ),
+    (
+        "binary_crossentropy",
+        losses.BinaryCrossentropy(),
+        lambda y, p: F.binary_cross_entropy(p, y),
+    ),
+    (
+        "binary_crossentropy",
+        losses.BinaryCrossentropy(from_logits=True),
+        lambda y, p: F.binary_cross_entropy_with_logits(p, y),
+    ),
+    (
+        "categorical_crossentropy",
+        losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1),
+        lambda y, p: F.cross_entropy(p, y, label_smoothing=0.1),
+    ),
+    (
+        "categorical_crossentropy",
+        losses.CategoricalCrossentropy(),
+        lambda y, p: F.nll_loss(torch.log(p / p.sum(1, keepdim=True)), y.argmax(1)),
+    ),
+    (
+        "kl_divergence",
+        losses.KLDivergence(),
+        lambda y, p: F.kl_div(torch.log(p), y, reduction="batchmean"),
+    ),
+    (
+        "cosine_similarity",
+        losses.CosineSimilarity(),
+        lambda y, p: -F.cosine_similarity(p, y).mean(),
+    ),
+]
+
+
+@pytest.mark.parametrize(("name", "ours", "theirs"), LOSSES)
+def test_loss_and_gradient(name, ours, theirs):
+    y, p = (x.astype(np.float32) for x in draw(name, np.random.default_rng(0), n=33, d=6))
+    predictions = torch.tensor(p, requires_grad=True)
+    value = theirs(torch.tensor(y), predictions)
+    value.backward()
+    assert ours(y, p) == pytest.approx(value.item(), rel=1e-5, abs=1e-7)
+    np.testing.assert_allclose(
+        ours.gradient(y, p), predictions.grad.numpy(), rtol=1e-5, atol=1e-5 / y.size
+    )
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+def test_sparse_loss_and_gradient(smoothing):
+    rng = np.random.default_rng(0)
+    y, x = rng.integers(0, 6, 33), rng.normal(size=(33, 6)).astype(np.float32)
+    logits = torch.tensor(x, requires_grad=True)
+    value = F.cross_entropy(logits, torch.tensor(y), label_smoothing=smoothing)
+    value.backward()
+    ours = losses.SparseCategoricalCrossentropy(from_logits=True, label_smoothing=smoothing)
+    assert ours(y, x) == pytest.approx(value.item(), rel=1e-5)
+    np.testing.assert_allclose(ours.gradient(y, x), logits.grad.numpy(), rtol=1e-5, atol=1e-7)
+
+
+OPTIMIZERS = {
+    "sgd": (optimizers.SGD(0.1), lambda w: torch.optim.SGD(w, lr=0.1)),
+    "momentum": (
+        optimizers.SGD(0.02, momentum=0.9),
+        lambda w: torch.optim.SGD(w, lr=0.02, momentum=0.9),
+    ),
+    "nesterov": (
+        optimizers.SGD(0.02, momentum=0.9, nesterov=True),
+        lambda w: torch.optim.SGD(w, lr=0.02, momentum=0.9, nesterov=True),
+    ),
+    "rmsprop": (
+        optimizers.RMSprop(0.0005),
+        lambda w: torch.optim.RMSprop(w, lr=0.0005, alpha=0.9, eps=1e-7),
+    ),
+    "rmsprop_centered": (
+        optimizers.RMSprop(0.0005, momentum=0.5, epsilon=1e-4, centered=True),
+        lambda w: torch.optim.RMSprop(
+            w, lr=0.0005, alpha=0.9, momentum=0.5, eps=1e-4, centered=True
+        ),
+    ),
+    "adagrad": (
+        optimizers.Adagrad(0.01),
+        lambda w: torch.optim.Adagrad(w, lr=0.01, initial_accumulator_value=0.1, eps=1e-7),
+    ),
+    "adam": (optimizers.Adam(), lambda w: torch.optim.Adam(w, lr=0.001, eps=1e-7)),
+    "amsgrad": (
+        optimizers.Adam(amsgrad=True),
+        lambda w: torch.optim.Adam(w, lr=0.001, eps=1e-7, amsgrad=True),
+    ),
+    "adamw": (
+        optimizers.AdamW(weight_decay=0.1),
+        lambda w: torch.optim.AdamW(w, lr=0.001, eps=1e-7, weight_decay=0.1),
+    ),
+    "nadam": (optimizers.Nadam(), lambda w: torch.optim.NAdam(w, lr=0.001, eps=1e-7)),
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Return made-up digits: ten strokes of light pixels on black, with noise, from 0 to 1."""
+    rng = np.random.default_rng(0)
+    strokes = rng.uniform(size=(10, 784)) * (rng.uniform(size=(10, 784)) < 0.2)
+    y = rng.integers(0, 10, STEPS * BATCH)
+    visible = rng.uniform(size=(len(y), 784)) < 0.7
+    x = np.clip(strokes[y] * visible + rng.normal(0, 0.1, visible.shape) * visible, 0, 1)
+    return x.astype(np.float32), y
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_an_mlp_follows_pytorch_step_by_step(case, images):
+    """The loss of each of 100 steps, from the same weights over the same batches."""
+    x, y = images
+    optimizer, make = OPTIMIZERS[case]
+    net = Network()
+    net.add(Dense(128, activation="relu", input_shape=(784,)))
+    net.add(Dense(64, activation="relu"))
+    net.add(Dense(10, activation="softmax"))
+    net.use(loss="sparse_categorical_crossentropy", optimizer=optimizer)
+
+    theirs = torch.nn.Sequential(
+        torch.nn.Linear(784, 128),
+        torch.nn.ReLU(),
+        torch.nn.Linear(128, 64),
+        torch.nn.ReLU(),
+        torch.nn.Linear(64, 10),
+    )
+    rng = np.random.default_rng(1)
+    weights = []
+    for layer in theirs[::2]:
+        inputs, outputs = layer.in_features, layer.out_features
+        kernel = rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)).astype(np.float32)
+        weights += [kernel, np.zeros(outputs, np.float32)]
+        with torch.no_grad():
+            layer.weight.copy_(torch.tensor(kernel.T))
+            layer.bias.zero_()
+    net.set_weights(weights)
+    peer = make(theirs.parameters())
+
+    ours, expected = [], []
+    for start in range(0, STEPS * BATCH, BATCH):
+        rows = slice(start, start + BATCH)
+        history = net.fit(x[rows], y[rows], batch_size=BATCH, epochs=1, shuffle=False, verbose=0)
+        ours.append(history.history["loss"][0])
+        peer.zero_grad()
+        loss = F.cross_entropy(theirs(torch.tensor(x[rows])), torch.tensor(y[rows]))
+        loss.backward()
+        peer.step()
+        expected.append(loss.item())
+    assert expected[-1] < expected[0] / 2
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
