@@ -1,5 +1,5 @@
-// Aligned, caching memory for tensors and arenas: freed blocks are kept by size class and handed out
-// again, so that a loop of eager calls never reaches the system allocator.
+// Aligned, caching memory for tensors and arenas: freed blocks are kept by size class and handed
+// out again, so that a loop of eager calls never reaches the system allocator.
 #pragma once
 
 #include <cstddef>
@@ -14,9 +14,9 @@ void* allocate(std::size_t bytes);
 void deallocate(void* p, std::size_t bytes) noexcept;
 
 struct AllocatorStats {
-  std::size_t in_use;       // bytes handed out
-  std::size_t cached;       // bytes kept for reuse
-  std::size_t system_calls; // blocks obtained from the system since the start
+  std::size_t in_use;        // bytes handed out
+  std::size_t cached;        // bytes kept for reuse
+  std::size_t system_calls;  // blocks obtained from the system since the start
 };
 AllocatorStats allocator_stats();
 // Returns every cached block to the system.

@@ -66,6 +66,7 @@ class Pool {
  private:
   // A value of left_ far below what late claims can reach.
   static constexpr std::int64_t kLeave = std::numeric_limits<std::int64_t>::min() / 2;
+  static constexpr std::size_t kFanOut = 2;
   static constexpr std::uint64_t kCallerParked = std::uint64_t{1} << 63;
 
   void stop();
@@ -100,8 +101,8 @@ class Pool {
 };
 
 constinit Pool pool;
-constinit std::atomic<int> wanted{
-    0};  // 0 until somebody asks; outside the pool: it survives a fork
+// The number of threads asked for, 0 before that. Outside the pool, so that it survives a fork.
+constinit std::atomic<int> wanted{0};
 
 void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   std::exception_ptr error;
@@ -115,7 +116,10 @@ void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   settled_.store(0, std::memory_order_relaxed);
   // Sequentially consistent with park(): either the worker sees the chunks or we see it parked.
   left_.store(static_cast<std::int64_t>(chunks - 1), std::memory_order_seq_cst);
-  if (parked_.load(std::memory_order_seq_cst) != 0) wake(chunks - 1);
+  if (const std::uint32_t parked = parked_.load(std::memory_order_seq_cst); parked != 0) {
+    const std::uint32_t awake = alive_.load(std::memory_order_relaxed) - parked;
+    if (chunks - 1 > awake) wake(std::min<std::size_t>(chunks - 1 - awake, kFanOut));
+  }
 
   std::uint64_t own = 1 + run_chunk(0);
   own += drain(mode);
@@ -133,6 +137,7 @@ std::uint64_t Pool::drain(unsigned long& mode) noexcept {
     if (left <= 0) return settled;
     if (mode != mode_) set_float_mode(mode = mode_);
     settled += 1 + run_chunk(chunks_ - static_cast<std::size_t>(left));
+    if (left == 1) return settled;  // that was the last one
   }
 }
 
@@ -167,7 +172,11 @@ void Pool::work() noexcept {
       left = left_.load(std::memory_order_relaxed);
       return left > 0 || left < kLeave / 2;
     };
-    while (!spin(spin_, called)) park();
+    while (!spin(spin_, called)) {
+      park();
+      left = left_.load(std::memory_order_relaxed);
+      if (left > 0) wake(std::min<std::size_t>(left, kFanOut));
+    }
     if (left < 0) break;
     const std::uint64_t settled = drain(mode);
     if (settled == 0) continue;
@@ -197,20 +206,17 @@ void Pool::park() {
   }
 }
 
+// Waking takes microseconds each, so nobody wakes more than kFanOut workers: those wake the next
+// ones, if chunks are left by then.
 void Pool::wake(std::size_t most) {
   std::uint32_t parked = parked_.load(std::memory_order_relaxed);
   std::uint32_t count = 0;
   do {
     count = static_cast<std::uint32_t>(std::min<std::size_t>(most, parked));
-  } while (count != 0 &&
-           !parked_.compare_exchange_weak(parked, parked - count, std::memory_order_relaxed));
-  if (count == 0) return;
+    if (count == 0) return;
+  } while (!parked_.compare_exchange_weak(parked, parked - count, std::memory_order_relaxed));
   wakeups_.fetch_add(count, std::memory_order_seq_cst);
-  if (count == 1) {
-    wakeups_.notify_one();
-  } else {
-    wakeups_.notify_all();
-  }
+  for (; count != 0; --count) wakeups_.notify_one();
 }
 
 // In a forked child only the calling thread exists: a new pool takes the place of the old one,
