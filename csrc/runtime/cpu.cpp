@@ -27,11 +27,14 @@ namespace {
 CpuFeatures detect_features() {
   CpuFeatures f{};
 #if defined(__x86_64__)
-  // These also ask XGETBV whether the operating system saves the registers.
+  // The built-ins also ask XGETBV whether the operating system saves the registers. Not every Clang
+  // knows "f16c" there.
   __builtin_cpu_init();
+  unsigned eax, ebx, ecx = 0, edx;
+  __get_cpuid(1, &eax, &ebx, &ecx, &edx);
   const auto all = [](auto... has) { return (... && static_cast<bool>(has)); };
-  f.avx2 = all(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"),
-               __builtin_cpu_supports("f16c"), __builtin_cpu_supports("bmi2"));
+  f.avx2 = all(__builtin_cpu_supports("avx2"), __builtin_cpu_supports("fma"), ecx & bit_F16C,
+               __builtin_cpu_supports("bmi2"));
   f.avx512 = f.avx2 && all(__builtin_cpu_supports("avx512f"), __builtin_cpu_supports("avx512bw"),
                            __builtin_cpu_supports("avx512dq"), __builtin_cpu_supports("avx512vl"),
                            __builtin_cpu_supports("avx512cd"));
