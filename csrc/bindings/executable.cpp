@@ -144,6 +144,8 @@ PyObject* counter(PyObject* self, void*) {
   return PyLong_FromSize_t(((*object_of(self).executable).*number)());
 }
 
+PyObject* is_random(PyObject* self, void*) { return PyBool_FromLong(object_of(self).random); }
+
 PyGetSetDef attributes[] = {
     {"input_types", types<&Executable::input, &Executable::input_count>, nullptr,
      "(shape, dtype) of each input.", nullptr},
@@ -152,6 +154,7 @@ PyGetSetDef attributes[] = {
     {"arena_bytes", counter<&Executable::arena_bytes>, nullptr,
      "Bytes of the memory that a replay works in.", nullptr},
     {"step_count", counter<&Executable::step_count>, nullptr, "Launches of a replay.", nullptr},
+    {"random", is_random, nullptr, "Whether a replay draws random numbers.", nullptr},
     {nullptr, nullptr, nullptr, nullptr, nullptr}};
 
 constexpr const char* kDoc =

@@ -330,16 +330,7 @@ def dense(
 def dense(
     x: ArrayLike,
     kernel: ArrayLike,
-    bias: Tensor = None,
-    activation: str = "linear",
-    alpha: float = 0.0,
-    out: NDArray[Any] | Tensor | None = None,
-) -> Tensor: ...
-@overload
-def dense(
-    x: ArrayLike,
-    kernel: ArrayLike,
-    bias: ArrayLike = None,
+    bias: TensorLike | None = None,
     activation: str = "linear",
     alpha: float = 0.0,
     out: NDArray[Any] | Tensor | None = None,
