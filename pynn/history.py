@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 
@@ -38,6 +38,12 @@ class History:
         self.epoch.append(epoch)
         for name, value in logs.items():
             self.history.setdefault(name, []).append(value)
+
+    def extend(self, first: int, columns: Mapping[str, Sequence[float]]) -> None:
+        """Add the figures of several epochs at once."""
+        self.epoch.extend(range(first, first + len(columns["loss"])))
+        for name, values in columns.items():
+            self.history.setdefault(name, []).extend(values)
 
     def plot(self, axes: Any = None) -> Any:
         """Draw the figures over the epochs with Matplotlib.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -45,10 +45,10 @@ class FitLoop:
             "state": [*network.weights, *network.optimizer.variables],
         }
 
-    def run(self, first: int, last: int) -> Iterator[dict[str, float]]:
-        """Run epochs without coming up; returns the figures of each."""
+    def run(self, first: int, last: int) -> dict[str, list[float]]:
+        """Run epochs without coming up; returns the figures of all of them by name."""
         totals = self._replay(first_epoch=first, epochs=last - first)
-        return (self._step.logs(self._network, row, self._data.rows) for row in totals)
+        return self._step.columns(self._network, totals, self._data.rows)
 
     def epoch(self, epoch: int, display: Display) -> dict[str, float]:
         """Run one epoch with progress and callbacks; returns its figures."""

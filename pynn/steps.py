@@ -7,6 +7,7 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 from pynn._native import Executable, Recorder
@@ -42,14 +43,22 @@ class Step:
         full, rest = _program(network, kind, arrays, size), rows % size
         return cls(size, full, _program(network, kind, arrays, rest) if rest else None)
 
-    def logs(self, network: Network, totals: Sequence[float], rows: int) -> dict[str, float]:
-        """Turn what `rows` rows summed up to into the loss and the metrics."""
-        logs = {"loss": float(totals[1]) / rows}
+    def columns(
+        self, network: Network, totals: NDArray[np.float64], rows: int
+    ) -> dict[str, list[float]]:
+        """Turn what `rows` rows summed up to, in each of several epochs, into loss and metrics."""
+        columns = {"loss": (totals[:, 1] / rows).tolist()}
         start = 2
         for metric, count in zip(network.metrics, self.full.statistics, strict=True):
-            logs[metric.name] = metric.result(totals[start : start + count])
+            sums = totals[:, start : start + count].tolist()
+            columns[metric.name] = [metric.result(epoch) for epoch in sums]
             start += count
-        return logs
+        return columns
+
+    def logs(self, network: Network, totals: NDArray[np.float64], rows: int) -> dict[str, float]:
+        """Turn what `rows` rows summed up to into loss and metrics."""
+        columns = self.columns(network, totals[np.newaxis], rows)
+        return {name: values[0] for name, values in columns.items()}
 
 
 def _program(network: Network, kind: str, arrays: Arrays, rows: int) -> Program:

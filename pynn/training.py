@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from pynn import batches, checks, losses, metrics as metrics_, optimizers
+from pynn import batches, checks, losses, optimizers
+from pynn import metrics as metrics_
 from pynn._native import Tensor
 from pynn.batches import Data
 from pynn.callbacks import Callback, CallbackList
@@ -174,8 +175,7 @@ class Trainable:
         hooks.call("on_train_begin", {})
         logs: dict[str, float] = {}
         if shows == 0 and not hooks and validation is None:
-            for epoch, logs in enumerate(loop.run(first, epochs), start=first):
-                history.record(epoch, logs)
+            history.extend(first, loop.run(first, epochs))
         else:
             for epoch in range(first, epochs):
                 hooks.call("on_epoch_begin", epoch, {})

@@ -31,25 +31,61 @@ def changed(array: np.ndarray, value: float) -> np.ndarray:
 
 # name: (arguments of fit, exception, what the message says)
 FIT: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
-    "features": ({"x": X[:, :5]}, ValueError, r"Dense 'hidden' expects inputs with 6 features, got \(20, 5\)"),
-    "rank of x": ({"x": X[:, :, None]}, ValueError, r"Dense 'hidden' expects inputs with 6 features, got \(20, 6, 1\)"),
-    "more axes": ({"x": X.reshape(20, 1, 6)}, ValueError, r"Network 'network' expects inputs of shape \(batch, 6\), got \(20, 1, 6\)"),
-    "one row": ({"x": X[0], "y": Y[:1]}, ValueError, r"one row a sample, got one sample of shape \(6,\)"),
+    "features": (
+        {"x": X[:, :5]},
+        ValueError,
+        r"Dense 'hidden' expects inputs with 6 features, got \(20, 5\)",
+    ),
+    "rank of x": (
+        {"x": X[:, :, None]},
+        ValueError,
+        r"Dense 'hidden' expects inputs with 6 features, got \(20, 6, 1\)",
+    ),
+    "more axes": (
+        {"x": X.reshape(20, 1, 6)},
+        ValueError,
+        r"'network' expects inputs of shape \(batch, 6\), got \(20, 1, 6\)",
+    ),
+    "one row": (
+        {"x": X[0], "y": Y[:1]},
+        ValueError,
+        r"one row a sample, got one sample of shape \(6,\)",
+    ),
     "number": ({"x": 3.0}, ValueError, "x expects an array"),
     "outputs": ({"y": Y[:, :2]}, ValueError, r"\(20, 3\).*got \(20, 2\)"),
     "lengths": ({"y": Y[:19]}, ValueError, r"same number of samples, got 20 \(20, 6\) and 19"),
     "empty": ({"x": X[:0], "y": Y[:0]}, ValueError, r"x is empty: shape \(0, 6\)"),
     "no features": ({"x": np.zeros((20, 0))}, ValueError, "x is empty"),
-    "objects": ({"x": X.astype(object)}, TypeError, "x expects real numbers, got an array of Python objects"),
+    "objects": (
+        {"x": X.astype(object)},
+        TypeError,
+        "x expects real numbers, got an array of Python objects",
+    ),
     "strings": ({"x": X.astype(str)}, TypeError, "x expects real numbers, got an array of strings"),
-    "complex": ({"x": X.astype(complex)}, TypeError, "x expects real numbers, got an array of complex"),
-    "dates": ({"x": np.zeros((20, 6), "datetime64[s]")}, TypeError, "x expects real numbers, got an array of dates"),
+    "complex": (
+        {"x": X.astype(complex)},
+        TypeError,
+        "x expects real numbers, got an array of complex",
+    ),
+    "dates": (
+        {"x": np.zeros((20, 6), "datetime64[s]")},
+        TypeError,
+        "x expects real numbers, got an array of dates",
+    ),
     "ragged": ({"x": [[1.0, 2.0], [3.0]]}, (ValueError, TypeError), "x "),
     "None": ({"x": None}, TypeError, "x expects real numbers"),
     "y objects": ({"y": Y.astype(object)}, TypeError, "y expects real numbers"),
-    "NaN": ({"x": changed(X, np.nan)}, ValueError, r"x has NaN in row 7 .*1 of 20 rows.*check_inputs=False"),
+    "NaN": (
+        {"x": changed(X, np.nan)},
+        ValueError,
+        r"x has NaN in row 7 .*1 of 20 rows.*check_inputs=False",
+    ),
     "infinity": ({"x": changed(X, np.inf)}, ValueError, "x has an infinite value"),
-    "too large": ({"x": changed(X.astype("float64"), 1e300)}, ValueError, "x has an infinite value"),
+    "too large": (
+        {"x": changed(X.astype("float64"), 1e300)},
+        ValueError,
+        "x has an infinite value",
+    ),
     "NaN in y": ({"y": changed(Y, np.nan)}, ValueError, "y has NaN in row 7"),
     "epochs 0": ({"epochs": 0}, ValueError, "epochs expects an integer of at least 1, got 0"),
     "epochs -1": ({"epochs": -1}, ValueError, "epochs"),
@@ -63,22 +99,54 @@ FIT: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
     "split 1": ({"validation_split": 1.0}, ValueError, "validation_split"),
     "split -0.1": ({"validation_split": -0.1}, ValueError, "validation_split"),
     "split text": ({"validation_split": "0.2"}, TypeError, "validation_split"),
-    "split of nothing": ({"validation_split": 0.01}, ValueError, "leaves 20 to train on and 0 to validate"),
+    "split of nothing": (
+        {"validation_split": 0.01},
+        ValueError,
+        "leaves 20 to train on and 0 to validate",
+    ),
     "validation array": ({"validation_data": X}, ValueError, "validation_data expects"),
-    "validation x alone": ({"validation_data": (X,)}, ValueError, "validation_data expects .* got 1 items"),
-    "validation features": ({"validation_data": (X[:, :2], Y)}, ValueError, r"'hidden' expects inputs with 6 features, got \(20, 2\)"),
-    "validation lengths": ({"validation_data": (X, Y[:3])}, ValueError, "validation_data x and validation_data y"),
-    "validation NaN": ({"validation_data": (changed(X, np.nan), Y)}, ValueError, "validation_data x has NaN"),
+    "validation x alone": (
+        {"validation_data": (X,)},
+        ValueError,
+        "validation_data expects .* got 1 items",
+    ),
+    "validation features": (
+        {"validation_data": (X[:, :2], Y)},
+        ValueError,
+        r"'hidden' expects inputs with 6 features, got \(20, 2\)",
+    ),
+    "validation lengths": (
+        {"validation_data": (X, Y[:3])},
+        ValueError,
+        "validation_data x and validation_data y",
+    ),
+    "validation NaN": (
+        {"validation_data": (changed(X, np.nan), Y)},
+        ValueError,
+        "validation_data x has NaN",
+    ),
     "verbose 3": ({"verbose": 3}, ValueError, "verbose"),
     "verbose text": ({"verbose": "yes"}, ValueError, "verbose"),
     "weights' length": ({"sample_weight": np.ones(19)}, ValueError, "x and sample_weight"),
-    "weights' rank": ({"sample_weight": np.ones((20, 2))}, ValueError, "sample_weight expects one number a sample"),
-    "negative weights": ({"sample_weight": -np.ones(20)}, ValueError, "sample_weight expects numbers of at least 0"),
+    "weights' rank": (
+        {"sample_weight": np.ones((20, 2))},
+        ValueError,
+        "sample_weight expects one number a sample",
+    ),
+    "negative weights": (
+        {"sample_weight": -np.ones(20)},
+        ValueError,
+        "sample_weight expects numbers of at least 0",
+    ),
     "NaN weights": ({"sample_weight": np.full(20, np.nan)}, ValueError, "sample_weight has NaN"),
     "class weights": ({"class_weight": [1.0, 2.0]}, TypeError, "class_weight expects a dict"),
-    "callback class": ({"callbacks": [pynn.callbacks.Callback]}, TypeError, "callbacks expects Callback objects"),
+    "callback class": (
+        {"callbacks": [pynn.callbacks.Callback]},
+        TypeError,
+        "callbacks expects Callback objects",
+    ),
     "callback function": ({"callbacks": [print]}, TypeError, "callbacks expects Callback objects"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", FIT)
@@ -164,7 +232,11 @@ def test_use_before_fit_and_a_shape_before_predict() -> None:
 
 
 CONSTRUCTIONS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
-    "units 0": (lambda: Dense(0), ValueError, "Dense: units expects an integer of at least 1, got 0"),
+    "units 0": (
+        lambda: Dense(0),
+        ValueError,
+        "Dense: units expects an integer of at least 1, got 0",
+    ),
     "units -2": (lambda: Dense(-2), ValueError, "units"),
     "units 2.5": (lambda: Dense(2.5), TypeError, "units expects an integer, got 2.5"),
     "units text": (lambda: Dense("2"), TypeError, "units"),
@@ -177,7 +249,11 @@ CONSTRUCTIONS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "activation": (lambda: Dense(2, "rleu"), ValueError, "unknown activation 'rleu'.*'relu'"),
     "activation class": (lambda: Dense(2, pynn.layers.ReLU), TypeError, r"write ReLU\(\)"),
     "activation number": (lambda: Activation(3), TypeError, "activation expects a name"),
-    "initializer": (lambda: Dense(2, kernel_initializer="golrot_uniform"), ValueError, "glorot_uniform"),
+    "initializer": (
+        lambda: Dense(2, kernel_initializer="golrot_uniform"),
+        ValueError,
+        "glorot_uniform",
+    ),
     "regularizer": (lambda: Dense(2, kernel_regularizer="l3"), ValueError, "l2"),
     "rate 1": (lambda: Dropout(1.0), ValueError, "Dropout: rate"),
     "rate -0.1": (lambda: Dropout(-0.1), ValueError, "Dropout: rate"),
@@ -187,13 +263,25 @@ CONSTRUCTIONS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
     "slope": (lambda: pynn.layers.LeakyReLU(-1), ValueError, "negative_slope"),
     "Input": (lambda: Input((3, -1)), ValueError, "Input: shape"),
     "loss": (lambda: Network().use("msee"), ValueError, "unknown loss 'msee'.*'mse'"),
-    "optimizer": (lambda: Network().use("mse", "adma"), ValueError, "unknown optimizer 'adma'.*'adam'"),
-    "metric": (lambda: Network().use("mse", metrics=["acuracy"]), ValueError, "unknown metric 'acuracy'.*'accuracy'"),
-    "metric twice": (lambda: Network().use("mse", metrics=["mae", "mae"]), ValueError, "names of their own"),
+    "optimizer": (
+        lambda: Network().use("mse", "adma"),
+        ValueError,
+        "unknown optimizer 'adma'.*'adam'",
+    ),
+    "metric": (
+        lambda: Network().use("mse", metrics=["acuracy"]),
+        ValueError,
+        "unknown metric 'acuracy'.*'accuracy'",
+    ),
+    "metric twice": (
+        lambda: Network().use("mse", metrics=["mae", "mae"]),
+        ValueError,
+        "names of their own",
+    ),
     "loss number": (lambda: Network().use(3), TypeError, "loss"),
     "seed": (lambda: pynn.seed(-1), ValueError, "seed"),
     "seed text": (lambda: pynn.seed("1"), TypeError, "seed"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", CONSTRUCTIONS)

@@ -224,7 +224,7 @@ def test_every_epoch_sees_every_sample_once_in_a_new_order() -> None:
     pynn.seed(3)
     net.fit(x, x, epochs=3, batch_size=4, verbose=0)
     assert [len(order) for order in orders] == [4, 4, 2] * 3
-    epochs = [sum(orders[i : i + 3], []) for i in (0, 3, 6)]
+    epochs = [[*orders[i], *orders[i + 1], *orders[i + 2]] for i in (0, 3, 6)]
     assert all(sorted(epoch) == list(range(1, 11)) for epoch in epochs)
     assert len({tuple(epoch) for epoch in epochs}) == 3
     orders.clear()

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import math
 import pickle
-import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -399,18 +399,12 @@ def test_regularizers_add_penalties_on_trained_weights_only() -> None:
 
 
 def test_two_threads_that_come_first_build_a_layer_once() -> None:
+    x = np.ones((2, 4), "float32")
     for _ in range(20):
-        layer = Dense(8)
-        x = np.ones((2, 4), "float32")
-        seen: list[np.ndarray] = []
-        threads = [threading.Thread(target=lambda: seen.append(layer(x))) for _ in range(4)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert len(seen) == 4
-        for y in seen:
-            np.testing.assert_array_equal(y, seen[0])
+        with ThreadPoolExecutor(4) as threads:
+            first, *others = threads.map(Dense(8), [x] * 4)
+        for y in others:
+            np.testing.assert_array_equal(y, first)
 
 
 def test_a_failed_build_leaves_no_trace() -> None:

@@ -191,10 +191,9 @@ def test_predict_reads_whatever_numpy_reads() -> None:
     y = net.predict(X)
     read_only = X.copy()
     read_only.flags.writeable = False
-    same = (
-        X.tolist(), tuple(map(tuple, X)), np.asfortranarray(X), read_only, X[::-1][::-1],
-        np.repeat(X, 2, axis=1)[:, ::2], X.astype("float64"), X.astype(">f4"), ArrayLike(X), Tensor(X),
-    )  # fmt: skip
+    same = [X.tolist(), tuple(map(tuple, X)), np.asfortranarray(X), read_only, X[::-1][::-1]]
+    same += [np.repeat(X, 2, axis=1)[:, ::2], X.astype("float64"), X.astype(">f4")]
+    same += [ArrayLike(X), Tensor(X)]
     for x in same:
         np.testing.assert_array_equal(np.asarray(net.predict(x)), y)
     np.testing.assert_allclose(net.predict(X.astype("float16")), y, rtol=0.02, atol=0.01)

@@ -49,7 +49,8 @@ class Activation(Layer):
         self.activation = activations.get(activation)
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        return self.activation(x)
+        y: Tensor = self.activation(x)
+        return y
 
 
 class Linear(Layer):

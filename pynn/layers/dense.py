@@ -99,8 +99,9 @@ class Dense(Layer):
             )
 
     def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
-        y = x @ self.kernel
-        return self.activation(y + self.bias if self.use_bias else y)
+        z = x @ self.kernel + self.bias if self.use_bias else x @ self.kernel
+        y: Tensor = self.activation(z)
+        return y
 
     def check_input(self, shape: Shape) -> None:
         features = self.kernel.shape[0]

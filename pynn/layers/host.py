@@ -15,6 +15,7 @@ from pynn._native import Recorder, Tensor, host_call
 
 if TYPE_CHECKING:
     from pynn.layers.base import Layer
+    from pynn.layers.weights import Weighted
 
 
 def on_arrays(backward: Callable[[Any, Any], Any]) -> Callable[[Layer, Any], Any]:
@@ -24,7 +25,6 @@ def on_arrays(backward: Callable[[Any, Any], Any]) -> Callable[[Layer, Any], Any
     def call(self: Layer, grad: Any) -> Any:
         return self._state.replay.backward_host(self, backward, grad)
 
-    call.__wrapped__ = backward  # type: ignore[attr-defined]
     return call
 
 
@@ -61,7 +61,7 @@ def record_host(layer: Layer, forward: Callable[[Any, Any], Any], x: Tensor) -> 
     return host_call(compute, inputs, [(shape, x.dtype)], backward=differentiate, name=name)[0]
 
 
-def gradients_from_arrays(layer: Layer, arrays: Iterable[ArrayLike]) -> None:
+def gradients_from_arrays(layer: Weighted, arrays: Iterable[ArrayLike]) -> None:
     """Set the gradients of a layer's parameters, in order."""
     parameters = layer.parameters
     found = list(arrays)

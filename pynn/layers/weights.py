@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 from pynn import _registry, checks, initializers, regularizers
 from pynn._native import Tensor
 from pynn.layers.host import gradients_from_arrays
-from pynn.layers.replay import Replay
+from pynn.layers.replay import Changes, Replay
 from pynn.tensor import Variable
 
 if TYPE_CHECKING:
@@ -36,7 +36,12 @@ class LayerState:
     built: bool = False
     penalties: list[tuple[Callable[[Tensor], Tensor], Variable]] = field(default_factory=list)
     replay: Replay = field(default_factory=Replay)
-    revision: int = 0
+    revision: int = 0  # the count of changes at the last one
+
+    def changed(self) -> None:
+        """Note that the layer may compute something else from here on."""
+        Changes.count += 1
+        self.revision = Changes.count
 
 
 class Weighted:
