@@ -1,5 +1,5 @@
-// Multiply-adds that never leave the registers, on some threads at once: the rate that no product can
-// exceed. Compiled for the machine at hand when the benchmarks start (see peak.py).
+// Multiply-adds that never leave the registers, on some threads at once: the rate that no product
+// can exceed. Compiled for the machine at hand when the benchmarks start (see peak.py).
 #include <atomic>
 #include <chrono>
 #include <thread>
