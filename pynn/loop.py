@@ -45,6 +45,11 @@ class FitLoop:
             "state": [*network.weights, *network.optimizer.variables],
         }
 
+    @property
+    def rows(self) -> int:
+        """How many samples an epoch has."""
+        return self._data.rows
+
     def run(self, first: int, last: int) -> dict[str, list[float]]:
         """Run epochs without coming up; returns the figures of all of them by name."""
         totals = self._replay(first_epoch=first, epochs=last - first)

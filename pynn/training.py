@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
@@ -138,7 +139,7 @@ class Trainable:
         Raises
         ------
         RuntimeError
-            If `use` was not called.
+            If `use` was not called, or the network is being trained already.
         ValueError, TypeError
             If data or arguments are not as described; the network is as before.
         NonFiniteLossError
@@ -154,42 +155,29 @@ class Trainable:
             raise ValueError(f"fit: initial_epoch must be below epochs {epochs}, got {first}")
         share = checks.fraction(validation_split, "fit: validation_split")
         shows = _verbosity(verbose)
-        with unchanged_on_failure(network.walk()):
-            data = batches.samples(
-                network, x, y, sample_weight, finite=check_inputs, class_weight=class_weight
-            )
-            validation = self._validation(validation_data, check_inputs)
-            if validation is None and share > 0:
-                data, validation = _held_out(data, share)
-            self.optimizer.build(network.parameters)
-            step = Step.of(network, "train", data.arrays, batch_size)
-            params = {
-                "epochs": epochs,
-                "steps": -(-data.rows // step.batch_size),
-                "batch_size": batch_size,
-            }
-            hooks = CallbackList(callbacks or (), network, params)
-        self.history = history = History(params)
-        self.stop_training = False
-        loop = FitLoop(network, step, data, bool(shuffle), hooks)
-        hooks.call("on_train_begin", {})
-        logs: dict[str, float] = {}
-        if shows == 0 and not hooks and validation is None:
-            history.extend(first, loop.run(first, epochs))
-        else:
-            for epoch in range(first, epochs):
-                hooks.call("on_epoch_begin", epoch, {})
-                with Display(shows, epoch, epochs, data.rows) as display:
-                    logs = loop.epoch(epoch, display)
-                    if validation is not None:
-                        figures = self._measure(validation)
-                        logs |= {f"val_{name}": value for name, value in figures.items()}
-                    display.close(logs)
-                history.record(epoch, logs)
-                hooks.call("on_epoch_end", epoch, logs)
-                if self.stop_training:
-                    break
-        hooks.call("on_train_end", logs)
+        with _alone(network):
+            with unchanged_on_failure(network.walk()):
+                data = batches.samples(
+                    network, x, y, sample_weight, finite=check_inputs, class_weight=class_weight
+                )
+                validation = self._validation(validation_data, check_inputs)
+                if validation is None and share > 0:
+                    data, validation = _held_out(data, share)
+                self.optimizer.build(network.parameters)
+                step = Step.of(network, "train", data.arrays, batch_size)
+                params = {
+                    "epochs": epochs,
+                    "steps": -(-data.rows // step.batch_size),
+                    "batch_size": batch_size,
+                }
+                hooks = CallbackList(callbacks or (), network, params)
+            self.history = history = History(params)
+            self.stop_training = False
+            loop = FitLoop(network, step, data, bool(shuffle), hooks)
+            if shows == 0 and not hooks and validation is None:
+                history.extend(first, loop.run(first, epochs))
+            else:
+                self._watch(loop, hooks, validation, range(first, epochs), shows)
         return history
 
     def evaluate(
@@ -284,6 +272,32 @@ class Trainable:
         replay(step, (rows,), gathered=[y], key=fresh_key())
         return Tensor(y) if isinstance(x, Tensor) else y
 
+    def _watch(
+        self,
+        loop: FitLoop,
+        hooks: CallbackList,
+        validation: Data | None,
+        epochs: range,
+        verbosity: int,
+    ) -> None:
+        """Run epochs one by one, with progress, callbacks and validation."""
+        assert self.history is not None
+        logs: dict[str, float] = {}
+        hooks.call("on_train_begin", {})
+        for epoch in epochs:
+            hooks.call("on_epoch_begin", epoch, {})
+            with Display(verbosity, epoch, epochs.stop, loop.rows) as display:
+                logs = loop.epoch(epoch, display)
+                if validation is not None:
+                    figures = self._measure(validation)
+                    logs |= {f"val_{name}": value for name, value in figures.items()}
+                display.close(logs)
+            self.history.record(epoch, logs)
+            hooks.call("on_epoch_end", epoch, logs)
+            if self.stop_training:
+                break
+        hooks.call("on_train_end", logs)
+
     def _measure(self, data: Data, batch_size: int = LARGE_BATCH) -> dict[str, float]:
         network = cast("Network", self)
         step = Step.of(network, "evaluate", data.arrays, batch_size)
@@ -316,6 +330,18 @@ class Trainable:
                     f"or fit it before {what}"
                 )
             network._ensure_built(network.input_shape)
+
+
+@contextmanager
+def _alone(network: Network) -> Iterator[None]:
+    """Refuse to train a network that is being trained: by another thread, or by a callback."""
+    lock = network._state.replay.training_lock
+    if not lock.acquire(blocking=False):
+        raise RuntimeError(f"{network} is being trained already")
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def _held_out(data: Data, share: float) -> tuple[Data, Data]:

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import copy
+import os
+import pickle
 import signal
 import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -456,7 +461,50 @@ def test_an_error_in_a_callback_comes_out_of_fit() -> None:
     net.fit(X, Y, verbose=0)
 
 
+def test_a_network_is_trained_by_one_fit_at_a_time() -> None:
+    class Nested(Callback):
+        def on_train_batch_end(self, batch: int, logs: Any) -> None:
+            self.network.fit(X, Y, verbose=0)
+
+    net = mlp()
+    net.use("mse", "sgd")
+    with pytest.raises(RuntimeError, match="is being trained already"):
+        net.fit(X, Y, verbose=0, callbacks=[Nested()])
+    net.fit(X, Y, verbose=0)
+
+
 # --- using again, settings
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda net: pickle.loads(pickle.dumps(net))])
+def test_a_copy_goes_on_training_where_the_original_was(copied: Callable[[Any], Any]) -> None:
+    net = mlp()
+    net.use("mse", Adam(0.01), metrics=["mae"])
+    net.fit(X, Y, verbose=0)
+    twin = copied(net)
+    for n in (net, twin):
+        n.fit(X, Y, epochs=2, shuffle=False, verbose=0)
+    assert same_bits(net, twin)
+    np.testing.assert_array_equal(net.predict(X), twin.predict(X))
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_trains_and_predicts_like_its_parent(tmp_path: Path) -> None:
+    saved = tmp_path / "child.npy"
+    net = mlp()
+    net.use("mse", Adam(0.01))
+    net.fit(X, Y, shuffle=False, verbose=0)
+    twin = copy.deepcopy(net)
+    child = os.fork()
+    if child == 0:
+        try:
+            twin.fit(X, Y, shuffle=False, verbose=0)
+            np.save(saved, twin.predict(X))
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    net.fit(X, Y, shuffle=False, verbose=0)
+    np.testing.assert_array_equal(np.load(saved), net.predict(X))
 
 
 def test_use_again_starts_a_new_optimizer_state() -> None:

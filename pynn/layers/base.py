@@ -6,7 +6,6 @@ import functools
 import inspect
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy import ndarray
@@ -15,7 +14,7 @@ from pynn import checks
 from pynn._native import Recorder, Tensor
 from pynn.layers.graph import Node
 from pynn.layers.host import on_arrays, record_host
-from pynn.layers.replay import Replay, program_dtype
+from pynn.layers.replay import program_dtype
 from pynn.layers.weights import LayerState, Shape, Weighted, unchanged_on_failure
 from pynn.tensor import Variable
 
@@ -264,14 +263,6 @@ class Layer(Weighted):
             raise AttributeError(
                 f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self
             )
-
-    def __getstate__(self) -> dict[str, Any]:
-        """Leave the recorded programs out of copies and pickles: they are recorded anew."""
-        return {**vars(self), "_state": replace(self._state, replay=None)}  # type: ignore[arg-type]
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state)
-        self._state.replay = Replay()
 
     def adopt_dtype(self, dtype: str) -> Self:
         """Take this dtype, with all layers inside that were given none and have no weights yet."""

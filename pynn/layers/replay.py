@@ -3,49 +3,23 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pynn import checks, ops
 from pynn._native import Executable, Recorder, Tensor
+from pynn.programs import ProgramCache
 from pynn.random import fresh_key
 
 if TYPE_CHECKING:
+    from typing_extensions import Self
+
     from pynn.layers.base import Layer
     from pynn.steps import Program
-
-T = TypeVar("T")
-
-
-class ProgramCache(Generic[T]):
-    """The most recently used programs by signature. Each holds memory, so there are only a few."""
-
-    def __init__(self, limit: int) -> None:
-        self._limit = limit
-        self._programs: OrderedDict[Hashable, T] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, signature: Hashable, record: Callable[[], T]) -> T:
-        """Return the program of this signature, recording it where there is none."""
-        with self._lock:
-            program = self._programs.get(signature)
-            if program is not None:
-                self._programs.move_to_end(signature)
-                return program
-        program = record()  # outside the lock: it may run user code
-        with self._lock:
-            self._programs[signature] = program
-            while len(self._programs) > self._limit:
-                self._programs.popitem(last=False)
-        return program
-
-    def __len__(self) -> int:
-        return len(self._programs)
 
 
 @dataclass(frozen=True)
@@ -71,12 +45,16 @@ class Replay:
     def __init__(self) -> None:
         self.programs: ProgramCache[Executable] = ProgramCache(16)
         self.steps: ProgramCache[Program] = ProgramCache(8)  # of fit, evaluate and predict
+        self.training_lock = threading.Lock()
         self.last: Call | NDArray[Any] | None = None
         self.training = False  # what a hosted layer runs for
         self.use: object = None  # the place in a program that ran a hosted layer last
         # The short way for arrays of a shape that was seen before, as long as nothing has changed.
         self._known: dict[tuple[int, ...], Executable] = {}
         self._seen = 0
+
+    def __reduce__(self) -> tuple[type[Self], tuple[()]]:
+        return type(self), ()  # a copy of a layer records its programs anew
 
     def at_once(self, x: NDArray[Any]) -> NDArray[Any] | None:
         """Predict by the short way, or return None where `forward` must look closer."""

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pynn import ops
 from pynn._native import Executable, Recorder
 from pynn._registry import Configurable, Registry, snake_case
-from pynn.layers.replay import ProgramCache
+from pynn.programs import ProgramCache
 from pynn.tensor import Tensor
 
 ArrayLike: TypeAlias = Tensor | npt.ArrayLike

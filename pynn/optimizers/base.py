@@ -11,7 +11,7 @@ import numpy.typing as npt
 from pynn import ops
 from pynn._native import Executable, Recorder
 from pynn._registry import Configurable, Registry, snake_case
-from pynn.layers.replay import ProgramCache
+from pynn.programs import ProgramCache
 from pynn.tensor import Tensor, Variable
 
 
@@ -190,6 +190,12 @@ class Optimizer(Configurable):
 
         signature = (tuple(id(variable) for variable, _ in pairs), self.settings())
         self._programs.get(signature, record)(*(np.asarray(gradient) for _, gradient in pairs))
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._states = {
+            id(pair[0]): pair for pair in self._states.values()
+        }  # copies have other ids
 
     def _record(self, pairs: list[tuple[Variable, Any]]) -> None:
         self.iterations.assign_add(1)
