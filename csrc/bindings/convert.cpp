@@ -8,6 +8,7 @@
 #include "bindings/tensor.h"
 #include "ops/chain.h"
 #include "ops/ops.h"
+#include "ops/strided_copy.h"
 
 namespace pynn::bindings {
 namespace {
@@ -237,7 +238,7 @@ py::tuple to_tuple(const Dims& dims) {
 }
 
 std::optional<Scalar> parse_scalar(PyObject* o) {
-  if (PyFloat_Check(o)) return Scalar{Scalar::Kind::real, PyFloat_AS_DOUBLE(o), 0, DType::f32};
+  if (PyFloat_CheckExact(o)) return Scalar{Scalar::Kind::real, PyFloat_AS_DOUBLE(o), 0, DType::f32};
   if (PyBool_Check(o)) {
     const bool value = o == Py_True;
     return Scalar{Scalar::Kind::boolean, static_cast<double>(value), value, DType::boolean};
@@ -247,6 +248,7 @@ std::optional<Scalar> parse_scalar(PyObject* o) {
     return Scalar{Scalar::Kind::integer, static_cast<double>(value), value, DType::i64};
   }
   if (PyObject_TypeCheck(o, numpy_scalar_type())) return numpy_scalar(o);
+  if (PyFloat_Check(o)) return Scalar{Scalar::Kind::real, PyFloat_AS_DOUBLE(o), 0, DType::f32};
   return {};
 }
 
@@ -349,13 +351,18 @@ py::object copy_to_numpy(const View& view) {
 void copy_into(const View& target, const View& source) {
   if (target.dtype == source.dtype && target.contiguous() && source.contiguous()) {
     if (target.size() != 0) std::memmove(target.data, source.data, target.bytes());
-  } else {
+  } else if (target.contiguous()) {
     copy_view(source, target);
+  } else {
+    const Array straight = Array::empty(target.dtype, target.shape);
+    copy_view(source, straight);
+    strided_copy(straight, target)({});
   }
 }
 
 void copy_into(const View& target, PyObject* value) {
-  const Tensor source = to_tensor(value, target.dtype);  // a Python number goes in at full precision
+  const Tensor source =
+      to_tensor(value, target.dtype);  // a Python number goes in at full precision
   if (source.shape() != target.shape)
     fail<ValueError>("expected shape ", target.shape, ", got ", source.shape());
   copy_into(target, source.array());

@@ -35,6 +35,16 @@ std::pair<const Tensor&, const Tensor&> Operands::take_pair(PyObject* a, PyObjec
   return {ta, sb ? keep(scalar_tensor(*sb, meet(*sb, ta.dtype()))) : take(b)};
 }
 
+void check_power(const Tensor& base, const Tensor& exponent) {
+  const DType dtype = exponent.dtype();
+  if (is_float(base.dtype()) || exponent.symbolic() || exponent.size() == 0) return;
+  if (dtype != DType::i32 && dtype != DType::i64) return;
+  const Eager eager;
+  const Tensor least = ops::cast(ops::min(exponent), DType::i64);
+  if (*least.array().as<std::int64_t>() < 0)
+    fail<ValueError>("whole numbers cannot be raised to negative powers; cast them to float");
+}
+
 PyObject* Operands::result(Tensor value, PyObject* out) const {
   if (out == nullptr || out == Py_None) return result(std::move(value));
   if (value.symbolic()) fail<TypeError>("out= cannot be filled while recording");

@@ -8,6 +8,9 @@
 
 namespace pynn::bindings {
 
+// Throws ValueError for whole numbers to negative powers, where the exponents are known.
+void check_power(const Tensor& base, const Tensor& exponent);
+
 class Operands {
  public:
   // `o` as a tensor; the reference holds as long as this object and `o`. At most kOperands times.

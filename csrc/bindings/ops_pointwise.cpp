@@ -23,10 +23,11 @@ PyObject* unary(Call& call, std::size_t out, Compute compute) {
   return operands.result(operands.run([&] { return compute(x); }), call[out]);
 }
 
-template <class Compute>
+template <bool is_power, class Compute>
 PyObject* binary(Call& call, Compute compute) {
   Operands operands;
   const auto [a, b] = operands.take_pair(call[0], call[1]);
+  if constexpr (is_power) check_power(a, b);
   return operands.result(operands.run([&] { return compute(a, b); }), call[2]);
 }
 
@@ -51,10 +52,11 @@ PYNN_PLAIN_UNARY(PYNN_ROW)
 PYNN_TEST_UNARY(PYNN_ROW)
 #undef PYNN_ROW
 
-#define PYNN_ROW(NAME)                                                                         \
-  constexpr Function NAME##_function{                                                          \
-      #NAME, "a, b, out=None", nullptr, [](Call& call) {                                       \
-        return binary(call, [](const Tensor& a, const Tensor& b) { return ops::NAME(a, b); }); \
+#define PYNN_ROW(NAME)                                                               \
+  constexpr Function NAME##_function{                                                \
+      #NAME, "a, b, out=None", nullptr, [](Call& call) {                             \
+        return binary<std::string_view(#NAME) == "power">(                           \
+            call, [](const Tensor& a, const Tensor& b) { return ops::NAME(a, b); }); \
       }};
 PYNN_BINARY(PYNN_ROW)
 PYNN_COMPARE(PYNN_ROW)

@@ -52,6 +52,10 @@ Tensor absolute(const Tensor& x) {
   return is_float(x.dtype()) ? ops::abs(x) : ops::maximum(x, ops::negative(x));
 }
 
+Tensor checked_power(const Tensor& base, const Tensor& exponent) {
+  check_power(base, exponent);
+  return ops::power(base, exponent);
+}
 Tensor squared(const Tensor& x) { return ops::square(x); }
 Tensor square_root(const Tensor& x) { return ops::sqrt(x); }
 
@@ -62,7 +66,7 @@ PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
     if (exponent == 2) return unary<squared>(a);
     if (exponent == 0.5) return unary<square_root>(a);
   }
-  return apply_binary(ops::power, a, b);
+  return apply_binary(checked_power, a, b);
 }
 
 PyObject* positive(PyObject* a) {
