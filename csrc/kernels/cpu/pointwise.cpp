@@ -22,16 +22,11 @@ struct ModularLaneOf<F, T, true> : std::make_unsigned<typename LaneOf<T>::type> 
 template <class F, class T>
 using Lane = typename ModularLaneOf<F, T, F::kModular && !std::is_floating_point_v<T>>::type;
 
-// Lanes that are all ones or zero to bytes that are 1 or 0.
-template <class M>
-PYNN_INLINE auto to_bytes(M mask) {
-  return convert<std::uint8_t>(mask) & 1;
-}
 // Values of T as they are stored: arithmetic on bools can leave other bytes than 0 and 1.
 template <class T, class V>
 PYNN_INLINE auto to_storage(V x) {
   if constexpr (std::is_same_v<T, bool>)
-    return to_bytes(x != 0);
+    return as<std::uint8_t>(x != 0) & 1;
   else
     return x;
 }
@@ -43,7 +38,7 @@ struct Kernels {
     const V p[2] = {broadcast<V>(attr ? static_cast<T>(attr[0]) : T{}),
                     broadcast<V>(attr ? static_cast<T>(attr[1]) : T{})};
     const auto f = [&p](V x) __attribute__((always_inline)) { return F::f(x, p); };
-    map<kLanes<T>>(n, f, static_cast<T*>(out), static_cast<const T*>(in[0]));
+    map(n, f, static_cast<T*>(out), static_cast<const T*>(in[0]));
   }
 
   // in = (dy, s): dx = dy f'(s)
@@ -53,8 +48,7 @@ struct Kernels {
     const V p[2] = {broadcast<V>(attr ? static_cast<T>(attr[0]) : T{}),
                     broadcast<V>(attr ? static_cast<T>(attr[1]) : T{})};
     const auto f = [&p](V dy, V s) __attribute__((always_inline)) { return dy * F::df(s, p); };
-    map<kLanes<T>>(n, f, static_cast<T*>(out), static_cast<const T*>(in[0]),
-                   static_cast<const T*>(in[1]));
+    map(n, f, static_cast<T*>(out), static_cast<const T*>(in[0]), static_cast<const T*>(in[1]));
   }
 
   template <class F, class T>
@@ -62,15 +56,15 @@ struct Kernels {
     using L = Lane<F, T>;
     using V = Vec<L>;
     const auto f = [](V x) __attribute__((always_inline)) { return to_storage<T>(F::f(x)); };
-    map<kLanes<L>>(n, f, static_cast<L*>(out), static_cast<const L*>(in[0]));
+    map(n, f, static_cast<L*>(out), static_cast<const L*>(in[0]));
   }
 
   template <class F, class T>
   static void test(std::size_t n, void* out, const void* const* in, const double*) {
     using L = Lane<F, T>;
     using V = Vec<L>;
-    const auto f = [](V x) __attribute__((always_inline)) { return to_bytes(F::f(x)); };
-    map<kLanes<L>>(n, f, static_cast<std::uint8_t*>(out), static_cast<const L*>(in[0]));
+    const auto f = [](V x) __attribute__((always_inline)) { return F::f(x); };
+    map_to_bool<L>(n, f, static_cast<std::uint8_t*>(out), static_cast<const L*>(in[0]));
   }
 
   template <class F, class T>
@@ -80,16 +74,15 @@ struct Kernels {
     const auto f = [](V a, V b) __attribute__((always_inline)) {
       return to_storage<T>(F::f(a, b));
     };
-    map<kLanes<L>>(n, f, static_cast<L*>(out), static_cast<const L*>(in[0]),
-                   static_cast<const L*>(in[1]));
+    map(n, f, static_cast<L*>(out), static_cast<const L*>(in[0]), static_cast<const L*>(in[1]));
   }
 
   template <class F, class T>
   static void compare(std::size_t n, void* out, const void* const* in, const double*) {
     using L = Lane<F, T>;
     using V = Vec<L>;
-    const auto f = [](V a, V b) __attribute__((always_inline)) { return to_bytes(F::f(a, b)); };
-    map<kLanes<L>>(n, f, static_cast<std::uint8_t*>(out), static_cast<const L*>(in[0]),
+    const auto f = [](V a, V b) __attribute__((always_inline)) { return F::f(a, b); };
+    map_to_bool<L>(n, f, static_cast<std::uint8_t*>(out), static_cast<const L*>(in[0]),
                    static_cast<const L*>(in[1]));
   }
 
@@ -98,12 +91,9 @@ struct Kernels {
   static void where(std::size_t n, void* out, const void* const* in, const double*) {
     using L = Lane<F, T>;
     using V = Vec<L>;
-    const auto f =
-        [](Vec<std::uint8_t, kLanes<L>> condition, V a, V b) __attribute__((always_inline)) {
-      return F::f(convert<Elem<Mask<V>>>(condition) != 0, a, b);
-    };
-    map<kLanes<L>>(n, f, static_cast<L*>(out), static_cast<const std::uint8_t*>(in[0]),
-                   static_cast<const L*>(in[1]), static_cast<const L*>(in[2]));
+    const auto f = [](Mask<V> c, V a, V b) __attribute__((always_inline)) { return F::f(c, a, b); };
+    map_where(n, f, static_cast<L*>(out), static_cast<const std::uint8_t*>(in[0]),
+              static_cast<const L*>(in[1]), static_cast<const L*>(in[2]));
   }
 };
 

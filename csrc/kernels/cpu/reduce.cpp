@@ -85,14 +85,14 @@ void add_block(std::size_t rows, std::size_t cols, std::ptrdiff_t ld, const T* x
 template <class Op, class T>
 void fill_identity(std::size_t n, T* x) {
   using V = Vec<T>;
-  map<kLanes<T>>(
+  map(
       n, [](V) { return broadcast<V>(Op::template identity<T>); }, x, x);
 }
 
 template <class Op, class T>
 void merge(std::size_t n, const T* from, T* to) {
   using V = Vec<T>;
-  map<kLanes<T>>(
+  map(
       n, [](V a, V b) { return Op{}(a, b); }, to, to, from);
 }
 

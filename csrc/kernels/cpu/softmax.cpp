@@ -57,10 +57,10 @@ void softmax(std::size_t rows, std::size_t cols, const void* x, void* y) {
   }
   for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) {
     const V m = broadcast<V>(row_max(cols, xi));
-    map<N>(
+    map(
         cols, [m](V v) __attribute__((always_inline)) { return math::exp(v - m); }, yi, xi);
     const V scale = broadcast<V>(T(1) / row_sum(cols, yi));
-    map<N>(
+    map(
         cols, [scale](V v) { return v * scale; }, yi, static_cast<const T*>(yi));
   }
 }
@@ -73,7 +73,7 @@ void log_softmax(std::size_t rows, std::size_t cols, const void* x, void* y) {
   for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) {
     const T m = row_max(cols, xi);
     const V shift = broadcast<V>(m), log_sum = broadcast<V>(scalar_log(row_sum_exp(cols, xi, m)));
-    map<kLanes<T>>(
+    map(
         cols, [=](V v) { return (v - shift) - log_sum; }, yi, xi);
   }
 }
@@ -99,7 +99,7 @@ void softmax_grad(std::size_t rows, std::size_t cols, const void* dy, const void
     const auto product = [](V a, V b) { return a * b; };
     const auto lanes = reduce<T>(cols, reducer::sum{}, product, dyi, yi);
     const V sum = broadcast<V>(fold(lanes, reducer::sum{}));
-    map<kLanes<T>>(
+    map(
         cols, [sum](V d, V v) { return v * (d - sum); }, dxi, dyi, yi);
   }
 }
@@ -115,7 +115,7 @@ void log_softmax_grad(std::size_t rows, std::size_t cols, const void* dy, const 
     const auto f = [sum](V d, V v) __attribute__((always_inline)) {
       return d - math::exp(v) * sum;
     };
-    map<kLanes<T>>(cols, f, dxi, dyi, yi);
+    map(cols, f, dxi, dyi, yi);
   }
 }
 

@@ -354,6 +354,17 @@ PYNN_INLINE V round(V x) {
 #endif
 }
 
+// The same for |x| < 2^22 (2^51 in double).
+template <class V>
+PYNN_INLINE V round_small(V x) {
+#if defined(__AVX2__) || defined(__aarch64__)
+  return round(x);
+#else
+  constexpr Elem<V> kNoFraction = sizeof(Elem<V>) == 4 ? 0x1.8p23 : 0x1.8p52;
+  return (x + kNoFraction) - kNoFraction;
+#endif
+}
+
 template <class V>
 PYNN_INLINE V floor(V x) {
   const V nearest = round(x);
@@ -400,7 +411,7 @@ PYNN_INLINE V ldexp(V x, V n) {
     return (V)_mm512_maskz_scalef_pd(kAll8, (__m512d)x, (__m512d)n);
   }
 #else
-  const V half = round(n * Elem<V>(0.5));
+  const V half = round_small(n * Elem<V>(0.5));
   return x * pow2(half) * pow2(n - half);
 #endif
 }

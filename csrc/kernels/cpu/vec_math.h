@@ -18,12 +18,20 @@ constexpr T kInf = std::numeric_limits<T>::infinity();
 template <class T>
 constexpr T kNaN = std::numeric_limits<T>::quiet_NaN();
 
-// c[0] + c[1] x + ... by Horner's rule.
+// c[0] + c[1] x + ... by Horner's rule; long ones as even + x odd, which halves the chain.
 template <class V, std::size_t N>
 PYNN_INLINE V polynomial(V x, const Elem<V> (&c)[N]) {
-  V y = broadcast<V>(c[N - 1]);
-  for (int i = static_cast<int>(N) - 2; i >= 0; --i) y = fma(y, x, broadcast<V>(c[i]));
-  return y;
+  const auto horner = [&c](V z, int step, int last) __attribute__((always_inline)) {
+    V y = broadcast<V>(c[last]);
+    for (int i = last - step; i >= 0; i -= step) y = fma(y, z, broadcast<V>(c[i]));
+    return y;
+  };
+  constexpr int kLast = static_cast<int>(N) - 1;
+  if constexpr (N < 7) return horner(x, 1, kLast);
+  const V square = x * x;
+  const V even = horner(square, 2, kLast - kLast % 2);
+  const V odd = horner(square, 2, kLast - 1 + kLast % 2);
+  return fma(odd, x, even);
 }
 
 // x + tail = n ln 2 + r with |r| <= ln(2)/2, and e^r - 1 to full relative precision.
@@ -34,7 +42,7 @@ struct ReducedExp {
 template <class V>
 PYNN_INLINE ReducedExp<V> reduce_exp(V x, V tail = V{}) {
   using C = Constants<Elem<V>>;
-  const V n = round(x * Elem<V>(1.44269504088896340736));
+  const V n = round_small(x * Elem<V>(1.44269504088896340736));
   V r = fma(n, broadcast<V>(-C::kLn2Hi), x);
   r = fma(n, broadcast<V>(-C::kLn2Lo), r) + tail;
   return {n, fma(r * r, polynomial(r, C::kExp), r)};
@@ -177,7 +185,7 @@ PYNN_INLINE Mask<V> low_bits(V n) {
 constexpr double kQuarterTurnLimit = 0x1p20;
 PYNN_INLINE Vec<double> reduce_quarter_turns(Vec<double> x, Vec<double>& n) {
   using V = Vec<double>;
-  n = round(x * 0.63661977236758134308) + 0.0;  // + 0: a negative zero would lose that of x
+  n = round_small(x * 0.63661977236758134308) + 0.0;  // + 0: a negative zero would lose that of x
   V r = fma(n, broadcast<V>(-0x1.921fb544p+0), x);
   r = fma(n, broadcast<V>(-0x1.0b4611a6p-34), r);
   return fma(n, broadcast<V>(-0x1.3198a2e037073p-69), r);
