@@ -1,0 +1,176 @@
+"""The op table as tests see it: what to call, with what, and what NumPy and PyTorch call it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import product
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pynn import _native, ops
+
+Array = npt.NDArray[Any]
+
+TABLE = {row["name"]: row for row in _native.op_table()}
+PUBLIC = {name: getattr(ops, name) for name in ops.__all__}
+POINTWISE = [n for n, row in TABLE.items() if "pointwise" in row["traits"] and n in PUBLIC]
+UNARY = [n for n in POINTWISE if TABLE[n]["arity"] == 1 and n != "cast"]
+BINARY = [n for n in POINTWISE if TABLE[n]["arity"] == 2]
+SMOOTH = [n for n in UNARY if TABLE[n]["domain"]]  # differentiable functions of the kernel lists
+
+_erf = np.vectorize(math.erf, otypes=[float])
+
+
+def _sigmoid(x: Array) -> Array:
+    return 1 / (1 + np.exp(-x))
+
+
+NUMPY: dict[str, Callable[..., Any]] = {
+    "relu": lambda x: np.maximum(x, 0),
+    "leaky_relu": lambda x: np.where(x > 0, x, 0.2 * x),
+    "elu": lambda x: np.where(x > 0, x, np.expm1(x)),
+    "selu": lambda x: 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x)),
+    "gelu": lambda x: x * (1 + _erf(x / np.sqrt(2))) / 2,
+    "gelu_tanh": lambda x: x * (1 + np.tanh(np.sqrt(2 / np.pi) * (x + 0.044715 * x**3))) / 2,
+    "sigmoid": _sigmoid,
+    "softplus": lambda x: np.logaddexp(0, x),
+    "softsign": lambda x: x / (1 + np.abs(x)),
+    "silu": lambda x: x * _sigmoid(x),
+    "mish": lambda x: x * np.tanh(np.logaddexp(0, x)),
+    "hard_sigmoid": lambda x: np.clip(x + 3, 0, 6) / 6,
+    "relu6": lambda x: np.clip(x, 0, 6),
+    "hard_tanh": lambda x: np.clip(x, -1, 1),
+    "hard_silu": lambda x: x * np.clip(x + 3, 0, 6) / 6,
+    "log_sigmoid": lambda x: -np.logaddexp(0, -x),
+    "rsqrt": lambda x: 1 / np.sqrt(x),
+    "reciprocal": lambda x: 1 / x,
+    "erf": _erf,
+    "round": np.round,
+}
+
+# PyTorch's name for an op, in torch or torch.nn.functional, and arguments; default: ours.
+TORCH: dict[str, tuple[str, dict[str, Any]]] = {
+    "gelu_tanh": ("gelu", {"approximate": "tanh"}),
+    "hard_sigmoid": ("hardsigmoid", {}),
+    "hard_silu": ("hardswish", {}),
+    "hard_tanh": ("hardtanh", {}),
+    "leaky_relu": ("leaky_relu", {"negative_slope": 0.2}),
+    "log_sigmoid": ("logsigmoid", {}),
+}
+
+# Public functions that are not pointwise: the function, its NumPy equivalent and arguments; tensors
+# are the arrays among them.
+_RANDOM = np.random.default_rng(3)
+X = _RANDOM.uniform(-2, 2, (3, 4, 5))
+M = _RANDOM.uniform(-1, 1, (4, 6))
+INDEX = np.array([2, 0, 1, 2])
+
+
+def _one_hot(x: Array, depth: int) -> Array:
+    return np.eye(depth)[x]
+
+
+def _softmax(x: Array, axis: int = -1) -> Array:
+    e = np.exp(x - x.max(axis, keepdims=True))
+    return e / e.sum(axis, keepdims=True)
+
+
+def _logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
+    return np.log(np.exp(x).sum(axis, keepdims=keepdims))
+
+
+def _dense(x: Array, kernel: Array, bias: Any = 0.0, activation: str = "linear") -> Array:
+    y = x @ kernel + bias
+    return y if activation == "linear" else reference(activation)(y)
+
+
+def _take_along_last(x: Array, indices: Array) -> Array:
+    return np.take_along_axis(x, indices[..., None], -1)[..., 0]
+
+
+Case = tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+REDUCTIONS = [
+    (name, getattr(np, name), (X,), {"axis": axis, "keepdims": keepdims})
+    for name, axis, keepdims in product(
+        ("sum", "mean", "prod", "max", "min"), (None, 0, 1, -1, (0, 2), (1, 2), (0, 1, 2)), (0, 1)
+    )
+]
+CASES: list[Case] = [
+    *REDUCTIONS,
+    *[("argmax", np.argmax, (X,), {"axis": axis}) for axis in (0, 1, -1)],
+    *[("argmin", np.argmin, (X,), {"axis": axis, "keepdims": True}) for axis in (0, 1, -1)],
+    *[("softmax", _softmax, (X,), {"axis": axis}) for axis in (0, 1, -1)],
+    *[("log_softmax", lambda x, axis: np.log(_softmax(x, axis)), (X,), {"axis": axis})
+      for axis in (0, 1, -1)],
+    *[("logsumexp", _logsumexp, (X,), {"axis": axis, "keepdims": keep})
+      for axis, keep in product((0, 1, -1), (False, True))],
+    ("matmul", np.matmul, (M.T, M), {}),
+    ("matmul", np.matmul, (M, M.T), {}),
+    ("matmul", np.matmul, (X, M.T[:5, ::-2]), {}),
+    ("matmul", np.matmul, (X[:, :, :4], M), {}),
+    ("matmul", np.matmul, (X, X.transpose(0, 2, 1)), {}),
+    ("matmul", np.matmul, (X[:1], X.transpose(0, 2, 1)), {}),
+    ("matmul", np.matmul, (M[0], M.T), {}),
+    ("matmul", np.matmul, (M, M[0]), {}),
+    ("matmul", np.matmul, (M[0], M[1]), {}),
+    ("dense", _dense, (X[:, :, :4], M), {}),
+    ("dense", _dense, (M.T, X[0]), {}),
+    *[("dense", _dense, (M.T, X[0], X[0, 0]), {"activation": name})
+      for name in ("linear", "relu", "tanh", "sigmoid", "gelu", "silu")],
+    ("reshape", np.reshape, (X,), {"shape": (5, -1)}),
+    ("reshape", np.reshape, (X.T,), {"shape": 60}),
+    ("transpose", np.transpose, (X,), {}),
+    ("transpose", np.transpose, (X,), {"axes": (1, -1, 0)}),
+    ("broadcast_to", np.broadcast_to, (X[:, :1],), {"shape": (2, 3, 4, 5)}),
+    ("expand_dims", np.expand_dims, (X,), {"axis": -2}),
+    ("squeeze", np.squeeze, (X[:, :1],), {"axis": 1}),
+    *[("concatenate", lambda *xs, axis: np.concatenate(xs, axis), (X, X[::-1], X), {"axis": axis})
+      for axis in (0, 1, -1)],
+    ("pad", lambda x, pad_width, value: np.pad(x, pad_width, constant_values=value), (X,),
+     {"pad_width": ((1, 0), (0, 2), (1, 1)), "value": 1.5}),
+    ("pad", lambda x, pad_width: np.pad(x, pad_width), (X,), {"pad_width": 1}),
+    *[("take", lambda x, axis: np.take(x, INDEX, axis), (X,), {"axis": axis})
+      for axis in (0, 1, -1)],
+    ("take_along_last", _take_along_last, (X, np.argmax(X, -1)), {}),
+    ("one_hot", _one_hot, (INDEX,), {"depth": 4}),
+    ("where", np.where, (X > 0, X, X[0]), {}),
+    ("where", np.where, (X[0, 0] > 0, X, 1.5), {}),
+    ("cast", lambda x, dtype: x.astype(dtype), (X,), {"dtype": "int32"}),
+    ("cast", lambda x, dtype: x.astype(dtype), (X > 0,), {"dtype": "float64"}),
+    ("cast", lambda x, dtype: x.astype(dtype), (X,), {"dtype": "bool"}),
+    ("zeros_like", np.zeros_like, (X,), {}),
+    ("ones_like", np.ones_like, (X,), {}),
+]  # fmt: skip
+CREATION = {"zeros", "ones", "full", "random_uniform", "random_normal"}
+
+
+def reference(name: str) -> Callable[..., Any]:
+    return NUMPY.get(name) or getattr(np, name)
+
+
+def call(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
+    if name == "concatenate":
+        return ops.concatenate(arguments, **options)
+    if name == "take":
+        return ops.take(*arguments, INDEX, **options)
+    return PUBLIC[name](*arguments, **options)
+
+
+def points(name: str, shape: tuple[int, ...], dtype: str = "float64") -> Array:
+    """Draw from the op's domain, away from whole and half numbers, where kinks and jumps are."""
+    low, high = TABLE[name]["domain"] or (-3.0, 3.0)
+    x = np.random.default_rng(11).uniform(low, high, shape)
+    near = np.round(x * 2) / 2
+    x = np.where(np.abs(x - near) < 0.01, near + 0.02, x)
+    return np.clip(x, low, high).astype(dtype)
+
+
+def pair(name: str, shape: Any = (3, 4), other: Any = (4,)) -> tuple[Array, Array]:
+    a = points(name, shape)
+    b = points(name, other)[..., ::-1] + 0.21
+    if name == "power":
+        a = np.abs(a)
+    return a, b
