@@ -7,12 +7,12 @@
 #include <cstring>
 #include <limits>
 #include <random>
-#include <string>
 #include <utility>
 #include <vector>
 
 #include "kernels/table.h"
 #include "runtime/allocator.h"
+#include "tests/kernels.h"
 
 namespace {
 
@@ -20,6 +20,7 @@ using pynn::kernels::Activation;
 using pynn::kernels::Gemm;
 using pynn::kernels::Pointwise;
 using pynn::kernels::Table;
+using pynn::test::for_each_isa;
 
 // How an operand lies in memory: its element (i, j) is at i * row + j * col.
 enum class Layout { rows, columns, padded_rows, padded_columns, spread };
@@ -83,8 +84,7 @@ double reference(Activation activation, double x) {
   const auto row = static_cast<std::size_t>(pointwise[static_cast<std::size_t>(activation)]);
   const void* in = &x;
   double y;
-  pynn::kernels::table_for("reference")
-      ->pointwise[row][index(pynn::DType::f64)](1, &y, &in, kAttr.data());
+  pynn::test::reference().pointwise[row][index(pynn::DType::f64)](1, &y, &in, kAttr.data());
   return y;
 }
 
@@ -98,7 +98,6 @@ template <class T>
 void check(const Table& table, std::int64_t m, std::int64_t n, std::int64_t k,
            std::pair<std::int64_t, std::int64_t> a_strides,
            std::pair<std::int64_t, std::int64_t> b_strides, const Options& options) {
-  CAPTURE(table.isa);
   CAPTURE(m);
   CAPTURE(n);
   CAPTURE(k);
@@ -139,13 +138,6 @@ void check(const Table& table, std::int64_t m, std::int64_t n, std::int64_t k,
   }
   CHECK(worst <= 1);
   CHECK(guarded);
-}
-
-template <class F>
-void for_each_isa(const F& f) {
-  for (const char* const* isa = pynn::kernels::available_isas(); *isa; ++isa) {
-    f(*pynn::kernels::table_for(*isa));
-  }
 }
 
 constexpr std::array<std::int64_t, 13> kSizes = {0, 1, 2, 3, 5, 7, 8, 13, 31, 33, 64, 65, 100};
@@ -234,7 +226,6 @@ void multiply_in_blocks(const Table& table, const Gemm& whole, std::mt19937& ran
 
 TEST_CASE_TEMPLATE("the bits do not depend on how a product is cut into blocks", T, float, double) {
   for_each_isa([](const Table& table) {
-    CAPTURE(table.isa);
     std::mt19937 random(5);
     for (const auto& [m, n, k, a_row, b_row] : kLarge) {
       for (const Layout layout : {Layout::rows, Layout::columns, Layout::spread}) {
@@ -277,7 +268,6 @@ TEST_CASE_TEMPLATE("the bits do not depend on how a product is cut into blocks",
 
 TEST_CASE_TEMPLATE("a NaN reaches its own row and column and no other", T, float, double) {
   for_each_isa([](const Table& table) {
-    CAPTURE(table.isa);
     std::mt19937 random(6);
     constexpr std::int64_t m = 20, n = 37, k = 19;
     Matrix<T> a(m, k, {k, 1}, random), b(k, n, {n, 1}, random), c(m, n, {n, 1}, random);

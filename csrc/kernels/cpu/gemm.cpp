@@ -75,9 +75,9 @@ inline std::int64_t part(std::int64_t left, std::int64_t most) {
   return left >= 2 * most ? most : (left + 1) / 2;
 }
 
-// One row of C after the first `k - 1` rows of B, or a few less: B is read once, in the order in
-// which it lies in memory, which is what counts where it comes from beyond L1. Returns the rows
-// done.
+// One row of C over the rows of B, eight at a time and in the order in which they lie in memory:
+// that counts where B comes from beyond L1. Leaves at least one row to a tile, which finishes C.
+// Returns the rows done.
 template <class T>
 std::int64_t sweep(const Gemm& g) {
   using V = Vec<T>;
