@@ -133,7 +133,7 @@ class Network(Trainable, Layer):
                 input_shape = layer._infer(input_shape)
         self._state.output_shape = input_shape
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         if not self._nodes:
             for layer in self._layers:
                 x = layer.forward(x)

@@ -488,6 +488,7 @@ def test_a_copy_goes_on_training_where_the_original_was(copied: Callable[[Any], 
     np.testing.assert_array_equal(net.predict(X), twin.predict(X))
 
 
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")  # the pool survives it
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_a_forked_process_trains_and_predicts_like_its_parent(tmp_path: Path) -> None:
     saved = tmp_path / "child.npy"

@@ -48,15 +48,22 @@ class Activation(Layer):
         super().__init__(name=name, dtype=dtype, input_shape=input_shape)
         self.activation = activations.get(activation)
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         y: Tensor = self.activation(x)
         return y
 
 
 class Linear(Layer):
-    """``y = x``."""
+    """``y = x``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import Linear
+    >>> Linear()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-1.,  0.,  2.]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return x
 
 
@@ -64,9 +71,15 @@ class ReLU(Layer):
     """Rectified linear unit: ``y = max(x, 0)``.
 
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
+
+    Examples
+    --------
+    >>> from pynn.layers import ReLU
+    >>> ReLU()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0., 0., 2.]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.relu(x)
 
 
@@ -74,9 +87,15 @@ class ReLU6(Layer):
     """``y = min(max(x, 0), 6)``.
 
     Howard et al., "MobileNets", 2017.
+
+    Examples
+    --------
+    >>> from pynn.layers import ReLU6
+    >>> ReLU6()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0., 0., 2.]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.relu6(x)
 
 
@@ -96,13 +115,19 @@ class LeakyReLU(Layer):
     ------
     ValueError
         If `negative_slope` is negative or not finite.
+
+    Examples
+    --------
+    >>> from pynn.layers import LeakyReLU
+    >>> LeakyReLU()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.2,  0. ,  2. ]], dtype=float32)
     """
 
     def __init__(self, negative_slope: float = 0.2, **options: Any) -> None:
         super().__init__(**options)
         self.negative_slope = checks.nonnegative(negative_slope, "LeakyReLU: negative_slope")
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.leaky_relu(x, self.negative_slope)
 
 
@@ -123,13 +148,19 @@ class ELU(Layer):
     ------
     ValueError
         If `alpha` is negative or not finite.
+
+    Examples
+    --------
+    >>> from pynn.layers import ELU
+    >>> ELU()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.632,  0.   ,  2.   ]], dtype=float32)
     """
 
     def __init__(self, alpha: float = 1.0, **options: Any) -> None:
         super().__init__(**options)
         self.alpha = checks.nonnegative(alpha, "ELU: alpha")
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.elu(x, self.alpha)
 
 
@@ -138,9 +169,15 @@ class SELU(Layer):
 
     Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017. Meant for weights from
     ``"lecun_normal"``.
+
+    Examples
+    --------
+    >>> from pynn.layers import SELU
+    >>> SELU()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-1.111,  0.   ,  2.101]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.selu(x)
 
 
@@ -155,62 +192,117 @@ class GELU(Layer):
         Whether Φ is replaced by ``(1 + tanh(√(2/π) (x + 0.044715 x³))) / 2``.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from pynn.layers import GELU
+    >>> GELU()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.159,  0.   ,  1.954]], dtype=float32)
     """
 
     def __init__(self, approximate: bool = False, **options: Any) -> None:
         super().__init__(**options)
         self.approximate = bool(approximate)
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.gelu_tanh(x) if self.approximate else ops.gelu(x)
 
 
 class Sigmoid(Layer):
-    """``y = 1 / (1 + e⁻ˣ)``."""
+    """``y = 1 / (1 + e⁻ˣ)``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import Sigmoid
+    >>> Sigmoid()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0.269, 0.5  , 0.881]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.sigmoid(x)
 
 
 class LogSigmoid(Layer):
-    """``y = -log(1 + e⁻ˣ)``, without overflow."""
+    """``y = -log(1 + e⁻ˣ)``, without overflow.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import LogSigmoid
+    >>> LogSigmoid()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-1.313, -0.693, -0.127]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.log_sigmoid(x)
 
 
 class HardSigmoid(Layer):
-    """``y = min(max(x / 6 + 1/2, 0), 1)``."""
+    """``y = min(max(x / 6 + 1/2, 0), 1)``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import HardSigmoid
+    >>> HardSigmoid()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0.333, 0.5  , 0.833]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.hard_sigmoid(x)
 
 
 class Tanh(Layer):
-    """``y = (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)``."""
+    """``y = (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import Tanh
+    >>> Tanh()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.762,  0.   ,  0.964]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.tanh(x)
 
 
 class HardTanh(Layer):
-    """``y = min(max(x, -1), 1)``."""
+    """``y = min(max(x, -1), 1)``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import HardTanh
+    >>> HardTanh()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-1.,  0.,  1.]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.hard_tanh(x)
 
 
 class Softplus(Layer):
-    """``y = log(1 + eˣ)``, without overflow."""
+    """``y = log(1 + eˣ)``, without overflow.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import Softplus
+    >>> Softplus()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0.313, 0.693, 2.127]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.softplus(x)
 
 
 class Softsign(Layer):
-    """``y = x / (1 + |x|)``."""
+    """``y = x / (1 + |x|)``.
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    Examples
+    --------
+    >>> from pynn.layers import Softsign
+    >>> Softsign()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.5  ,  0.   ,  0.667]], dtype=float32)
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
         return ops.softsign(x)
 
 
@@ -219,9 +311,15 @@ class Swish(Layer):
 
     Elfwing et al., "Sigmoid-weighted linear units", 2017; Ramachandran et al., "Searching for
     activation functions", 2017.
+
+    Examples
+    --------
+    >>> from pynn.layers import Swish
+    >>> Swish()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.269,  0.   ,  1.762]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.silu(x)
 
 
@@ -232,9 +330,15 @@ class HardSwish(Layer):
     """``y = x min(max(x / 6 + 1/2, 0), 1)``.
 
     Howard et al., "Searching for MobileNetV3", 2019.
+
+    Examples
+    --------
+    >>> from pynn.layers import HardSwish
+    >>> HardSwish()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.333,  0.   ,  1.667]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.hard_silu(x)
 
 
@@ -242,9 +346,15 @@ class Mish(Layer):
     """``y = x tanh(log(1 + eˣ))``.
 
     Misra, "Mish: a self regularized non-monotonic activation function", 2019.
+
+    Examples
+    --------
+    >>> from pynn.layers import Mish
+    >>> Mish()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-0.303,  0.   ,  1.944]], dtype=float32)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.mish(x)
 
 
@@ -257,13 +367,19 @@ class Softmax(Layer):
         The axis along which outputs sum to 1.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from pynn.layers import Softmax
+    >>> Softmax()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[0.042, 0.114, 0.844]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
         self.axis = axis
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.softmax(x, axis=self.axis)
 
 
@@ -276,11 +392,17 @@ class LogSoftmax(Layer):
         The axis along which the outputs' exponentials sum to 1.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Examples
+    --------
+    >>> from pynn.layers import LogSoftmax
+    >>> LogSoftmax()([[-1.0, 0.0, 2.0]]).round(3)
+    array([[-3.17, -2.17, -0.17]], dtype=float32)
     """
 
     def __init__(self, axis: int = -1, **options: Any) -> None:
         super().__init__(**options)
         self.axis = axis
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return ops.log_softmax(x, axis=self.axis)

@@ -98,7 +98,7 @@ class Dense(Layer):
                 "bias", (self.units,), self.bias_initializer, self.bias_regularizer
             )
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         z = x @ self.kernel + self.bias if self.use_bias else x @ self.kernel
         y: Tensor = self.activation(z)
         return y

@@ -58,7 +58,7 @@ class Dropout(Layer):
         super().__init__(name=name, dtype=dtype, input_shape=input_shape)
         self.rate = checks.fraction(rate, "Dropout: rate")
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         if not self.training or self.rate == 0:
             return x
         draws = "float64" if x.dtype == "float64" else "float32"

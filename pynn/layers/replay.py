@@ -49,26 +49,12 @@ class Replay:
         self.last: Call | NDArray[Any] | None = None
         self.training = False  # what a hosted layer runs for
         self.use: object = None  # the place in a program that ran a hosted layer last
-        # The short way for arrays of a shape that was seen before, as long as nothing has changed.
-        self._known: dict[tuple[int, ...], Executable] = {}
-        self._seen = 0
+        # For the short way of `Layer.__call__`: programs by shape, valid until something changes.
+        self.known: dict[tuple[int, ...], Executable] = {}
+        self.seen = 0
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()  # a copy of a layer records its programs anew
-
-    def at_once(self, x: NDArray[Any]) -> NDArray[Any] | None:
-        """Predict by the short way, or return None where `forward` must look closer."""
-        if self._seen != Changes.count:
-            return None
-        program = self._known.get(x.shape)
-        if program is None:
-            return None
-        try:
-            y: NDArray[Any] = program(x)[0]
-        except TypeError:
-            return None
-        self.last = x
-        return y
 
     def forward(
         self, layer: Layer, forward: Callable[[Any, Any], Any], x: Any, training: bool
@@ -104,14 +90,11 @@ class Replay:
 
         signature = ("forward", array.shape, dtype, single, training, structure(layer))
         program = self.programs.get(signature, record)
-        if self._seen != Changes.count or len(self._known) >= 16:
-            self._known.clear()
-            self._seen = Changes.count
-        if (
-            not (training or getattr(program, "random", True))
-            and layer.input_dtype("bool") != "bool"
-        ):
-            self._known[array.shape] = program
+        if self.seen != Changes.count or len(self.known) >= 16:
+            self.known.clear()
+            self.seen = Changes.count
+        if not (training or program.random) and layer.input_dtype("bool") != "bool":
+            self.known[array.shape] = program
         return program
 
     def backward(self, layer: Layer, grad: Any) -> Any:

@@ -32,7 +32,7 @@ class Flatten(Layer):
     (2, 784)
     """
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], math.prod(x.shape[1:]))
 
 
@@ -80,7 +80,7 @@ class Reshape(Layer):
         checks.sample_shape(known, "Reshape: target_shape")
         self.target_shape = extents
 
-    def forward(self, x: Tensor) -> Tensor:  # type: ignore[override]
+    def forward(self, x: Tensor) -> Tensor:
         return x.reshape(x.shape[0], *self.resolved(x.shape[1:]))
 
     def resolved(self, shape: Shape) -> Shape:
