@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import doctest
 import threading
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -321,6 +323,12 @@ def test_a_layer_without_forward_says_so() -> None:
 
     with pytest.raises(NotImplementedError, match=r"Nothing has no forward\(self, x\)"):
         Nothing()(X)
+
+
+def test_the_page_about_networks_runs() -> None:
+    page = Path(__file__).parents[1] / "docs" / "networks.md"
+    result = doctest.testfile(str(page), module_relative=False)
+    assert result.attempted > 40 and result.failed == 0
 
 
 def test_names_are_imported_lazily_and_listed() -> None:
