@@ -1,0 +1,485 @@
+"""Recordings, executables, the epoch loop and Python steps, as Python sees them."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import check_gradient
+
+from pynn import Tensor, Variable, _native, ops
+from pynn._native import Executable, NonFiniteLossError, Recorder, host_call, run_epochs
+
+# --- recordings
+
+
+def test_recorders_nest_and_know_who_is_active() -> None:
+    assert Recorder.current() is None
+    with Recorder(training=True) as outer:
+        assert Recorder.current() is outer
+        assert outer.training
+        with Recorder() as inner:
+            assert Recorder.current() is inner
+            assert not inner.training
+            with Recorder.paused():
+                assert Recorder.current() is None
+                assert ops.relu([-1.0, 1.0]).tolist() == [0.0, 1.0]
+        assert Recorder.current() is outer
+    assert Recorder.current() is None
+
+
+def test_a_recording_belongs_to_its_thread() -> None:
+    seen = []
+    with Recorder():
+        thread = threading.Thread(target=lambda: seen.append(Recorder.current()))
+        thread.start()
+        thread.join()
+    assert seen == [None]
+
+
+def test_an_exception_ends_the_recording() -> None:
+    with pytest.raises(ZeroDivisionError), Recorder():
+        raise ZeroDivisionError
+    assert Recorder.current() is None
+
+
+def test_tensors_of_two_recordings_do_not_mix() -> None:
+    with Recorder() as first:
+        x = first.input((2,))
+    with Recorder() as second:
+        y = second.input((2,))
+        with pytest.raises(RuntimeError, match="another recording"):
+            x + y
+
+
+def test_the_producer_of_a_value() -> None:
+    with Recorder() as recorder:
+        x = recorder.input((2, 3))
+        y = ops.softmax(x)
+        produced = recorder.producer(y)
+        assert produced is not None
+        assert produced[0] == "softmax"
+        assert [t.shape for t in produced[1]] == [(2, 3)]
+        assert recorder.producer(x) is None
+        assert recorder.producer(Tensor([1.0])) is None
+
+
+def test_gradients_of_variables_and_of_nothing() -> None:
+    w, unused = Variable([2.0, 3.0]), Variable([1.0])
+    with Recorder() as recorder:
+        x = recorder.input((2,))
+        loss = (w * x * x).sum()
+        dw, dx, none = recorder.gradient(loss, [w, x, unused])
+        assert none is None
+        assert dw is not None
+        assert dx is not None
+        step = recorder.compile([dw, dx])
+    np.testing.assert_array_equal(step([1.0, 2.0])[0], [1.0, 4.0])
+    w.assign([1.0, 1.0])
+    np.testing.assert_array_equal(step([1.0, 2.0])[1], [2.0, 4.0])
+
+
+# --- executables
+
+
+def doubler(*shape: int, dtype: str = "float32") -> Executable:
+    with Recorder() as recorder:
+        return recorder.compile([recorder.input(shape, dtype) * 2])
+
+
+def test_what_an_executable_says_of_itself() -> None:
+    executable = doubler(2, 3)
+    assert executable.input_types == [((2, 3), "float32")]
+    assert executable.output_types == [((2, 3), "float32")]
+    assert executable.arena_bytes >= 24
+    assert executable.step_count == 1
+    assert len(executable.listing().splitlines()) == executable.step_count
+    with pytest.raises(TypeError):
+        Executable()
+
+
+def test_arguments_of_an_executable() -> None:
+    executable = doubler(2, 3)
+    a = np.arange(6.0).reshape(2, 3)
+    for given in (a, a.astype("float32"), a.tolist(), Tensor(a), a.T.copy().T, a.astype("float16")):
+        (out,) = executable(given)
+        assert out.dtype == np.float32
+        np.testing.assert_array_equal(out, a * 2)
+    first, second = executable(a)[0], executable(a + 1)[0]
+    np.testing.assert_array_equal(first, a * 2)
+    np.testing.assert_array_equal(second, a * 2 + 2)
+    with pytest.raises(ValueError, match="has 1 inputs, got 2"):
+        executable(a, a)
+    with pytest.raises(ValueError, match=r"shape \(2, 3\), got \(3, 2\)"):
+        executable(a.T)
+    with pytest.raises(TypeError, match="str"):
+        executable(np.array(["a"]))
+    with pytest.raises(TypeError, match="key="):
+        executable(a, seed=1)
+    np.testing.assert_array_equal(executable(a)[0], a * 2)
+
+
+def test_the_key_draws_the_same_random_numbers() -> None:
+    with Recorder() as recorder:
+        executable = recorder.compile([ops.random_normal((100,)), ops.random_normal((100,))])
+    a, b = executable(key=3)
+    assert not np.array_equal(a, b)
+    np.testing.assert_array_equal(executable(key=3)[0], a)
+    assert not np.array_equal(executable(key=4)[0], a)
+    assert not np.array_equal(executable()[0], executable()[0])
+    _native.seed(1)
+    c = executable()[0]
+    _native.seed(1)
+    np.testing.assert_array_equal(executable()[0], c)
+
+
+def test_a_program_without_random_numbers_draws_none() -> None:
+    before = _native.random_state()
+    doubler(2)([1.0, 2.0])
+    assert _native.random_state() == before
+    seed, streams = before
+    _native.next_stream()
+    assert _native.random_state() == (seed, streams + 1)
+    _native.set_random_state(*before)
+    assert _native.random_state() == before
+
+
+def test_threads_take_turns() -> None:
+    with Recorder() as recorder:
+        x = recorder.input((64, 64))
+        y = x
+        for _ in range(20):
+            y = ops.tanh(y @ x)
+        executable = recorder.compile([y])
+    arrays = [np.random.default_rng(i).normal(size=(64, 64)).astype("float32") for i in range(4)]
+    expected = [executable(a)[0] for a in arrays]
+    wrong: list[int] = []
+
+    def work(i: int) -> None:
+        wrong.extend(
+            i for _ in range(50) if not np.array_equal(executable(arrays[i])[0], expected[i])
+        )
+
+    threads = [threading.Thread(target=work, args=(i,)) for i in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert wrong == []
+
+
+# --- Python steps
+
+
+def cube(x: Any) -> Any:
+    return x**3
+
+
+def cube_backward(x: Any, y: Any, dy: Any) -> Any:
+    return [3 * x**2 * dy]
+
+
+def test_a_python_function_at_once_and_recorded() -> None:
+    (y,) = host_call(cube, [[1.0, 2.0]], [((2,), "float32")])
+    assert y.tolist() == [1.0, 8.0]
+
+    def function(x: Tensor) -> Tensor:
+        return host_call(cube, [x * 2], [(x.shape, x.dtype)], cube_backward)[0] + x
+
+    check_gradient(function, np.array([[0.5, -1.0], [2.0, 0.1]]))
+
+
+def test_what_a_python_function_returns_is_checked() -> None:
+    def call(result: Any, types: Any) -> Any:
+        return host_call(lambda x: result, [np.ones(2)], types, name="mine")
+
+    with pytest.raises(
+        ValueError, match=r"'mine' must return shape \(2,\) as output 0, got \(3,\)"
+    ):
+        call(np.ones(3), [((2,), "float32")])
+    with pytest.raises(ValueError, match="'mine' must return 2 arrays, got 1"):
+        call(np.ones(2), [((2,), "float32"), ((2,), "float32")])
+    with pytest.raises(TypeError, match="str"):
+        call(np.array(["a", "b"]), [((2,), "float32")])
+    with pytest.raises(TypeError, match="'mine' must be callable, got int"):
+        host_call(3, [], [], name="mine")  # type: ignore[arg-type]
+    a, b = call([np.ones(2), [3]], [(2, "int64"), ((1,), "float64")])
+    assert (a.dtype, b.tolist()) == ("int64", [3.0])
+
+
+class Unusual(Exception):
+    pass
+
+
+def test_python_exceptions_pass_through_unchanged() -> None:
+    raised = Unusual("mine")
+
+    def fail(x: Any) -> Any:
+        raise raised
+
+    with pytest.raises(Unusual) as eager:
+        host_call(fail, [np.ones(2)], [((2,), "float32")])
+    assert eager.value is raised
+    with Recorder() as recorder:
+        x = recorder.input((2,))
+        executable = recorder.compile(host_call(fail, [x], [((2,), "float32")]))
+    for _ in range(2):
+        with pytest.raises(Unusual) as replayed:
+            executable([1.0, 2.0])
+        assert replayed.value is raised
+
+
+def test_arguments_may_be_kept() -> None:
+    kept: list[Any] = []
+
+    def keep(x: Any) -> Any:
+        kept.append(x)
+        return x
+
+    with Recorder() as recorder:
+        x = recorder.input((2,))
+        executable = recorder.compile(host_call(keep, [x + 0], [((2,), "float32")]))
+    executable([1.0, 2.0])
+    executable([3.0, 4.0])
+    del executable, recorder, x
+    assert [k.tolist() for k in kept] == [[1.0, 2.0], [3.0, 4.0]]
+
+
+def test_an_executable_cannot_be_called_from_within_itself() -> None:
+    executable: Any = None
+
+    def again(x: Any) -> Any:
+        return executable(x)[0]
+
+    with Recorder() as recorder:
+        x = recorder.input((2,))
+        executable = recorder.compile(host_call(again, [x], [((2,), "float32")]))
+    with pytest.raises(RuntimeError, match="within its own replay"):
+        executable([1.0, 2.0])
+
+
+# --- the epoch loop
+
+
+def step(w: Variable, rows: int) -> Executable:
+    """Return a step of gradient descent for ``mean((x w - y)²)``; its output is the loss times rows."""
+    with Recorder() as recorder:
+        x, y = recorder.input((rows, 2)), recorder.input((rows,))
+        loss = ((x @ w - y) ** 2).sum()
+        (dw,) = recorder.gradient(loss, [w])
+        assert dw is not None
+        w.assign_sub(dw * (0.2 / rows))
+        return recorder.compile([loss])
+
+
+def data(rows: int) -> tuple[Any, Any]:
+    x = np.random.default_rng(0).normal(size=(rows, 2))
+    return x, x @ [2.0, -1.0]
+
+
+def test_epochs_with_a_shorter_last_batch() -> None:
+    w = Variable([0.0, 0.0])
+    x, y = data(50)
+    totals = run_epochs(
+        step(w, 16), step(w, 2), [x, y], batch_size=16, epochs=30, shuffle=True, key=5
+    )
+    assert totals.shape == (30, 1)
+    assert totals.dtype == np.float64
+    assert totals[-1, 0] < 1e-6 < totals[0, 0]
+    np.testing.assert_allclose(w.numpy(), [2, -1], atol=1e-3)
+
+
+def test_the_same_key_gives_the_same_bits() -> None:
+    x, y = data(50)
+    results = []
+    for key in (5, 5, 6):
+        w = Variable([0.0, 0.0])
+        run_epochs(step(w, 10), None, [x, y], batch_size=10, epochs=3, shuffle=True, key=key)
+        results.append(w.tolist())
+    assert results[0] == results[1] != results[2]
+
+
+def test_a_run_in_two_parts_is_the_run() -> None:
+    x, y = data(40)
+    whole, parts = Variable([0.0, 0.0]), Variable([0.0, 0.0])
+    run_epochs(step(whole, 8), None, [x, y], batch_size=8, epochs=4, shuffle=True, key=1)
+    again = step(parts, 8)
+    for first in (0, 2):
+        run_epochs(
+            again, None, [x, y], batch_size=8, epochs=2, shuffle=True, key=1, first_epoch=first
+        )
+    assert whole.tolist() == parts.tolist()
+
+
+def test_outputs_by_row() -> None:
+    x = np.arange(10.0).reshape(5, 2)
+    out = np.empty((5, 2), "float32")
+    run_epochs(doubler(2, 2), doubler(1, 2), [x], batch_size=2, gathered=[out])
+    np.testing.assert_array_equal(out, x * 2)
+    frozen = out.copy()
+    frozen.flags.writeable = False
+    for bad, error in (
+        (np.empty((4, 2), "float32"), "must have shape"),
+        (np.empty((5, 2)), "dtype float32"),
+        (frozen, "writable contiguous"),
+        (np.empty((5, 4), "float32")[:, ::2], "writable contiguous"),
+    ):
+        with pytest.raises(ValueError, match=error):
+            run_epochs(doubler(2, 2), doubler(1, 2), [x], batch_size=2, gathered=[bad])
+
+
+def test_bad_arguments_of_the_loop() -> None:
+    full, tail = doubler(2, 2), doubler(1, 2)
+    x = np.ones((5, 2))
+    cases: list[tuple[Any, type[Exception], str]] = [
+        (lambda: run_epochs(full, None, [x], batch_size=2), ValueError, "last batch of 1 rows"),
+        (lambda: run_epochs(None, tail, [x], batch_size=2), ValueError, "full batch of 2 rows"),
+        (lambda: run_epochs(tail, full, [x], batch_size=2), ValueError, "must take 2 rows"),
+        (lambda: run_epochs(full, tail, [x, x], batch_size=2), ValueError, "1 inputs, got 2"),
+        (lambda: run_epochs(full, tail, [x[:, :1]], batch_size=2), ValueError, r"\(1,\)"),
+        (lambda: run_epochs(full, tail, [1.0], batch_size=2), ValueError, "no rows"),
+        (lambda: run_epochs(full, tail, [x], batch_size=0), ValueError, "batch_size"),
+        (lambda: run_epochs(full, tail, [x], batch_size=2, epochs=-1), ValueError, "epochs"),
+        (lambda: run_epochs(None, None, [x], batch_size=2), TypeError, "needs a program"),
+        (lambda: run_epochs(3, tail, [x], batch_size=2), TypeError, "Executable"),  # type: ignore[arg-type]
+    ]
+    for call, error, message in cases:
+        with pytest.raises(error, match=message):
+            call()
+
+
+def test_poll_sees_every_epoch_and_stops() -> None:
+    w = Variable([0.0, 0.0])
+    x, y = data(20)
+    seen: list[tuple[int, int, float]] = []
+
+    def poll(epoch: int, rows: int, totals: Any, epoch_end: bool) -> bool | None:
+        if epoch_end:
+            seen.append((epoch, rows, float(totals[0])))
+        return False if epoch_end and epoch == 6 else None
+
+    totals = run_epochs(
+        step(w, 10), None, [x, y], batch_size=10, epochs=100, first_epoch=4, poll=poll
+    )
+    assert [s[:2] for s in seen] == [(4, 20), (5, 20), (6, 20)]
+    np.testing.assert_array_equal(totals[:, 0], [s[2] for s in seen])
+
+
+def test_an_exception_in_poll_is_the_callers() -> None:
+    raised = Unusual()
+
+    def poll(*args: Any) -> None:
+        raise raised
+
+    w = Variable([0.0, 0.0])
+    x, y = data(20)
+    program = step(w, 10)
+    with pytest.raises(Unusual) as caught:
+        run_epochs(program, None, [x, y], batch_size=10, epochs=2, poll=poll)
+    assert caught.value is raised
+    run_epochs(program, None, [x, y], batch_size=10)
+
+    def inside(*args: Any) -> None:
+        program(x[:10], y[:10])
+
+    with pytest.raises(RuntimeError, match="within its own replay"):
+        run_epochs(program, None, [x, y], batch_size=10, poll=inside)
+
+
+def test_a_loss_that_is_not_finite() -> None:
+    w = Variable([0.0, 0.0])
+    x, y = data(40)
+    y[17] = np.inf
+    program = step(w, 10)
+    run_epochs(program, None, [x[:10], y[:10]], batch_size=10)
+    before = w.tolist()
+    with pytest.raises(NonFiniteLossError, match=r"inf at epoch 2, batch 1") as caught:
+        run_epochs(program, None, [x, y], batch_size=10, first_epoch=2, check_loss=True, state=[w])
+    assert isinstance(caught.value, ArithmeticError)
+    assert (caught.value.epoch, caught.value.batch) == (2, 1)
+    assert caught.value.value == np.inf
+    assert w.tolist() == before
+
+
+ENDLESS = """
+import numpy as np, sys
+from pynn import Variable
+from pynn._native import Recorder, run_epochs
+w = Variable(np.zeros((256, 256), "float32"))
+with Recorder() as recorder:
+    x = recorder.input((64, 256))
+    w.assign_add((x.T @ (x @ w)) * 1e-6)
+    step = recorder.compile([(x @ w).sum()])
+print("ready", flush=True)
+try:
+    run_epochs(step, None, [np.ones((640, 256), "float32")], batch_size=64, epochs=10**9)
+except KeyboardInterrupt:
+    step(np.ones((64, 256)))
+    print("stopped", flush=True)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
+def test_ctrl_c_stops_the_loop_and_leaves_it_usable() -> None:
+    command = [sys.executable, "-c", ENDLESS]
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(0.3)
+        sent = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.readline() == "stopped\n"
+        assert time.monotonic() - sent < 1
+    assert process.returncode == 0
+
+
+# --- the process
+
+
+def test_settings_of_the_process() -> None:
+    assert _native.isa() in _native.available_isas()
+    assert _native.available_isas()[0] == "reference"
+    assert _native.available_cpus() >= 1
+    assert _native.cpu_name()
+    assert set(_native.cpu_features()) == {"avx2", "avx512", "avx512_bf16", "neon"}
+    for wrong in (0, -1):
+        with pytest.raises(ValueError, match="thread"):
+            _native.set_num_threads(wrong)
+    p = _native.permutation(100, 1, 2)
+    assert sorted(p) == list(range(100))
+    np.testing.assert_array_equal(p, _native.permutation(100, 1, 2))
+    assert not np.array_equal(p, _native.permutation(100, 1, 3))
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_all_finite(dtype: str) -> None:
+    x = np.ones((100, 37), dtype)
+    assert _native.all_finite(x)
+    for bad in (np.nan, np.inf, -np.inf):
+        x[99, 36] = bad
+        assert not _native.all_finite(x)
+        assert not _native.all_finite(x.T)
+        assert _native.all_finite(x[:, ::2][:-1])
+    assert _native.all_finite(np.array([1, 2]))
+    assert _native.all_finite(np.empty((0, 3), dtype))
+
+
+def test_memory_is_reused_and_released() -> None:
+    x = np.ones(1 << 20, "float32")
+    ops.relu(x)
+    before = _native.allocator_stats()
+    for _ in range(20):
+        ops.relu(x)
+    after = _native.allocator_stats()
+    assert after["system_calls"] == before["system_calls"]
+    assert after["in_use"] == before["in_use"]
+    _native.release_cached_memory()
+    assert _native.allocator_stats()["cached"] == 0
