@@ -56,8 +56,12 @@ def test_unary_values(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", BINARY)
-@pytest.mark.parametrize("shapes", [((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 5), (3, 1)),
-                                    ((), (3,)), ((0, 3), (3,)), ((1000, 33), (33,))], ids=str)  # fmt: skip
+@pytest.mark.parametrize(
+    "shapes",
+    [((3, 4), (3, 4)), ((3, 4), (4,)), ((2, 1, 5), (3, 1)), ((), (3,)), ((0, 3), (3,)),
+     ((1000, 33), (33,))],
+    ids=str,
+)  # fmt: skip
 def test_binary_values(name: str, shapes: Any) -> None:
     a, b = pair(name, *shapes)
     b.flat[:1] = a.flat[:1]  # some elements are equal
@@ -80,8 +84,11 @@ def test_other_values(name: str, numpys: Any, arguments: Any, options: Any) -> N
     np.testing.assert_array_equal(again.numpy(), result)
 
 
-@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "maximum", "minimum", "equal",
-                                  "less", "power", "negative", "sign", "sum", "max", "min", "prod"])  # fmt: skip
+@pytest.mark.parametrize(
+    "name",
+    ["add", "subtract", "multiply", "maximum", "minimum", "equal", "less", "power", "negative",
+     "sign", "sum", "max", "min", "prod"],
+)  # fmt: skip
 @pytest.mark.parametrize("dtype", ["int32", "int64"])
 def test_whole_numbers(name: str, dtype: str) -> None:
     a = np.array([[1, 5, -3], [0, 7, 2]], dtype)
