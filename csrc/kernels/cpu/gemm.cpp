@@ -17,13 +17,14 @@ void fill_gemm(Table& t);
 
 namespace {
 
-// kTiles<T>.fn[N - 1][R - 1]
 template <class T>
 struct Tiles {
-  TileFn<T> fn[kTileVectors][kTileRows];
+  TileFn<T> fn[kTileVectors][kTileRows];  // [N - 1][R - 1]
+  TileFn<T> packing[kTileVectors];        // [N - 1], of max_rows(N)
 
   template <int... N>
-  constexpr explicit Tiles(std::integer_sequence<int, N...>) : fn{} {
+  constexpr explicit Tiles(std::integer_sequence<int, N...>)
+      : fn{}, packing{tile<T, max_rows(N + 1), N + 1, true>...} {
     (fill<N + 1>(std::make_integer_sequence<int, max_rows(N + 1)>{}), ...);
   }
   template <int N, int... R>
@@ -51,7 +52,7 @@ struct Plan {
       return stride * item % bytes == 0;
     };
     pack_b = g.b_col != 1 || g.m >= 512 || (g.m >= 256 && collides(g.b_row, 2048)) ||
-             (g.m >= 128 && collides(g.b_row, 4096));
+             (g.m >= 64 && collides(g.b_row, 4096));
     copy_a = g.m >= 64 && g.n >= 128 && g.k >= 32 && g.a_row == 1 && collides(g.a_col, 2048);
     k = g.k <= 512 ? g.k : !pack_b && collides(g.b_row, 4096) ? 512 : g.k < 1024 ? g.k : 1024;
     if (!copy_a) return;
@@ -110,12 +111,21 @@ ActivateFn<T> activation(const Gemm& g) {
   return kActivate<T>[static_cast<std::size_t>(g.activation)];
 }
 
-// The tiles of one strip of C from top to bottom; `t` describes the first.
+// The tiles of one strip of C from top to bottom; `t` describes the first. If there is a panel, the
+// first tile fills it with what it reads of B, and the others read it from there.
 template <class T>
 PYNN_INLINE void strip(Tile<T> t, std::int64_t m, std::int64_t vectors) {
+  const std::int64_t most = max_rows(static_cast<int>(vectors));
   while (m > 0) {
-    const std::int64_t rows = part(m, max_rows(static_cast<int>(vectors)));
-    kTiles<T>.fn[vectors - 1][rows - 1](t);
+    const std::int64_t rows = part(m, most);
+    if (t.panel && rows == most) {
+      kTiles<T>.packing[vectors - 1](t);
+      t.b = t.panel;
+      t.b_row = vectors * kLanes<T>;
+      t.panel = nullptr;
+    } else {
+      kTiles<T>.fn[vectors - 1][rows - 1](t);
+    }
     t.a += rows * t.a_row;
     t.c += rows * t.c_row;
     t.start += rows * t.start_row;
@@ -158,11 +168,12 @@ __attribute__((noinline)) void blocks(const Gemm& g) {
       t.lanes = static_cast<std::size_t>(cols - (vectors - 1) * L);
       t.b = b + p * g.b_row + j * g.b_col;
       t.b_row = g.b_row;
-      if (plan.pack_b) {
-        T* const panel = reinterpret_cast<T*>(copy + plan.a_bytes);
-        pack(t.k, cols, t.b, g.b_row, g.b_col, panel, vectors * L);
-        t.b = panel;
+      t.panel = plan.pack_b ? reinterpret_cast<T*>(copy + plan.a_bytes) : nullptr;
+      if (g.b_col != 1) {
+        pack(t.k, cols, t.b, g.b_row, g.b_col, t.panel, vectors * L);
+        t.b = t.panel;
         t.b_row = vectors * L;
+        t.panel = nullptr;
       }
       t.c = c + j;
       t.start = from_c ? t.c : bias ? bias + j : nullptr;
@@ -208,7 +219,8 @@ void gemm(const Gemm& g) {
                      g.accumulate ? g.c_row : 0,
                      g.k,
                      static_cast<std::size_t>(g.n - (vectors - 1) * L),
-                     g.activation == Activation::relu};
+                     g.activation == Activation::relu,
+                     nullptr};
   strip(t, g.m, vectors);
   if (const ActivateFn<T> finish = activation<T>(g)) finish(g.m, g.n, t.c, g.c_row, g.attr);
 }

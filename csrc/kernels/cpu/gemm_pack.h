@@ -23,11 +23,11 @@ void copy_rows(std::int64_t rows, std::int64_t cols, const T* x, std::int64_t x_
   }
 }
 
-// panel(p, j) = b(p, j) for p < k and j < cols; the rows of the panel are `width` apart.
+// panel(p, j) = b(p, j) for p < k and j < cols, for a B without contiguous rows; those of the panel
+// are `width` apart.
 template <class T>
 void pack(std::int64_t k, std::int64_t cols, const T* b, std::int64_t b_row, std::int64_t b_col,
           T* panel, std::int64_t width) {
-  if (b_col == 1) return copy_rows(k, cols, b, b_row, panel, width);
   if (b_row == 1) return transpose(cols, k, b, b_col, panel, width);
   for (std::int64_t p = 0; p < k; ++p) {
     for (std::int64_t j = 0; j < cols; ++j) panel[p * width + j] = b[p * b_row + j * b_col];

@@ -32,6 +32,7 @@ struct Tile {
   std::int64_t k;
   std::size_t lanes;  // used in the last vector, 1 ... kLanes<T>
   bool relu;
+  T* panel;  // a contiguous copy of b: (k, N vectors), or null
 };
 
 template <class T>
@@ -47,7 +48,8 @@ PYNN_INLINE void store_last(T* p, Vec<T> v, std::size_t lanes) {
   return lanes >= kLanes<T> ? store(p, v) : store_first(p, v, lanes);
 }
 
-template <class T, int R, int N>
+// With `Pack`, the rows of B that it reads also go to the panel, for the tiles below it.
+template <class T, int R, int N, bool Pack = false>
 void tile(const Tile<T>& t) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
@@ -76,11 +78,17 @@ void tile(const Tile<T>& t) {
 #pragma GCC unroll 4
   for (int g = 0; g < (R + 2) / 3; ++g) a[g] = t.a + 3 * g * a_row;
   const T* b = t.b;
+  T* panel = t.panel;
   for (std::int64_t p = t.k; p > 0; --p) {
     V row[N];
 #pragma GCC unroll 4
     for (int j = 0; j < N - 1; ++j) row[j] = load(b + j * L);
     row[N - 1] = load_last(b + (N - 1) * L, lanes);
+    if constexpr (Pack) {
+#pragma GCC unroll 4
+      for (int j = 0; j < N; ++j) store(panel + j * L, row[j]);
+      panel += N * L;
+    }
 #pragma GCC unroll 16
     for (int i = 0; i < R; ++i) {
       const V x = broadcast<V>(a[i / 3][i % 3 * a_row]);
