@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import itertools
+import os
+from pathlib import Path
+
 import numpy as np
 import pytest
 from numpy_reference import draw
 
 from pynn import Network, losses, optimizers
+from pynn.datasets import load_mnist
 from pynn.layers import Dense
 
 torch = pytest.importorskip("torch", reason="compares with PyTorch, which is not installed")
 F = torch.nn.functional
 
 STEPS, BATCH = 100, 64
+torch.set_num_threads(1)  # networks are too small for more to pay
 
 
 LOSSES = [
@@ -120,42 +126,40 @@ OPTIMIZERS = {
 
 @pytest.fixture(scope="module")
 def images():
-    """Return made-up digits: ten strokes of light pixels on black, with noise, from 0 to 1."""
+    """Return MNIST where it is, else made-up digits: ten strokes of light pixels, with noise."""
+    folder = Path(os.environ.get("PYNN_DATA_DIR", "")) / "mnist"
+    if folder.is_dir():
+        (x, y), _ = load_mnist(folder, flatten=True, normalize=True)
+        return x[: STEPS * BATCH], y[: STEPS * BATCH].astype(np.int64)
     rng = np.random.default_rng(0)
     strokes = rng.uniform(size=(10, 784)) * (rng.uniform(size=(10, 784)) < 0.2)
     y = rng.integers(0, 10, STEPS * BATCH)
-    visible = rng.uniform(size=(len(y), 784)) < 0.7
-    x = np.clip(strokes[y] * visible + rng.normal(0, 0.1, visible.shape) * visible, 0, 1)
+    seen = rng.uniform(size=(len(y), 784)) < 0.1
+    x = np.clip((strokes[y] + rng.normal(0, 0.1, seen.shape)) * seen, 0, 1)
     return x.astype(np.float32), y
 
 
-@pytest.mark.parametrize("case", OPTIMIZERS)
-def test_an_mlp_follows_pytorch_step_by_step(case, images):
-    """The loss of each of 100 steps, from the same weights over the same batches."""
-    x, y = images
+def descend_both(case, images, activation, dtype):
+    """Return the loss before each step, ours and PyTorch's: same weights, same batches."""
+    x, y = images[0].astype(dtype), images[1]
     optimizer, make = OPTIMIZERS[case]
-    net = Network()
-    net.add(Dense(128, activation="relu", input_shape=(784,)))
-    net.add(Dense(64, activation="relu"))
-    net.add(Dense(10, activation="softmax"))
-    net.use(loss="sparse_categorical_crossentropy", optimizer=optimizer)
-
-    theirs = torch.nn.Sequential(
-        torch.nn.Linear(784, 128),
-        torch.nn.ReLU(),
-        torch.nn.Linear(128, 64),
-        torch.nn.ReLU(),
-        torch.nn.Linear(64, 10),
-    )
-    rng = np.random.default_rng(1)
-    weights = []
-    for layer in theirs[::2]:
-        inputs, outputs = layer.in_features, layer.out_features
-        kernel = rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)).astype(np.float32)
-        weights += [kernel, np.zeros(outputs, np.float32)]
+    net = Network(dtype=dtype)
+    theirs = torch.nn.Sequential()
+    weights, rng = [], np.random.default_rng(1)
+    for inputs, outputs in itertools.pairwise((784, 128, 64, 10)):
+        last = outputs == 10
+        net.add(Dense(outputs, "softmax" if last else activation, input_shape=(inputs,)))
+        layer = torch.nn.Linear(inputs, outputs, dtype=getattr(torch, dtype))
+        kernel = rng.normal(0, np.sqrt(2 / inputs), (inputs, outputs)).astype(dtype)
+        weights += [kernel, np.zeros(outputs, dtype)]
         with torch.no_grad():
             layer.weight.copy_(torch.tensor(kernel.T))
             layer.bias.zero_()
+        theirs.append(layer)
+        if not last:
+            theirs.append({"relu": torch.nn.ReLU, "tanh": torch.nn.Tanh}[activation]())
+    fresh = type(optimizer).from_config(optimizer.get_config())
+    net.use(loss="sparse_categorical_crossentropy", optimizer=fresh)
     net.set_weights(weights)
     peer = make(theirs.parameters())
 
@@ -169,5 +173,18 @@ def test_an_mlp_follows_pytorch_step_by_step(case, images):
         loss.backward()
         peer.step()
         expected.append(loss.item())
-    assert expected[-1] < expected[0] / 2
+    assert expected[-1] < expected[0] * 0.6
+    return np.array(ours), np.array(expected)
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_float32_follows_pytorch_for_100_steps(case, images):
+    ours, expected = descend_both(case, images, "tanh", "float32")
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_float64_follows_pytorch_through_the_kinks_of_relu(case, images):
+    """In float32 a rounding error that flips the sign of one unit's input decides the rest."""
+    ours, expected = descend_both(case, images, "relu", "float64")
+    np.testing.assert_allclose(ours, expected, rtol=1e-7)
