@@ -122,6 +122,22 @@ def test_a_sigmoid_before_the_loss_is_computed_stably(dtype):
     np.testing.assert_allclose(gradient, np.array([[1], [-1], [-0.5]]) / 3, atol=1e-6)
 
 
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_a_softmax_in_bfloat16_is_seen_through_its_cast(name, rng):
+    """Half-precision probabilities have two digits; the loss has the logits' precision."""
+    x = rng.integers(-20, 20, (16, 5)).astype(np.float32)  # exact in bfloat16
+    numbers = rng.integers(0, 5, 16)
+    y = numbers if name.startswith("sparse") else np.eye(5, dtype=np.float32)[numbers]
+    value, _ = recorded(losses.get(name), lambda z: ops.softmax(z.astype("bfloat16")), y, x)
+    assert value == pytest.approx(-np.log(softmax(x)[range(16), numbers]).mean(), rel=1e-5)
+
+
+def test_a_mask_leaves_samples_out(rng):
+    y, p, mask = rng.normal(size=6), rng.normal(size=6), np.arange(6) < 3
+    expected = ((y - p) ** 2)[:3].sum() / 6
+    assert losses.MeanSquaredError()(y, p, mask) == pytest.approx(expected, rel=1e-12)
+
+
 @pytest.mark.parametrize("name", CLASSES)
 def test_certain_and_wrong_stays_finite(name):
     """A probability of zero for what is true costs -log(1e-7), as in Keras."""

@@ -134,7 +134,7 @@ def images():
     rng = np.random.default_rng(0)
     strokes = rng.uniform(size=(10, 784)) * (rng.uniform(size=(10, 784)) < 0.2)
     y = rng.integers(0, 10, STEPS * BATCH)
-    seen = rng.uniform(size=(len(y), 784)) < 0.1
+    seen = rng.uniform(size=(len(y), 784)) < 0.3
     x = np.clip((strokes[y] + rng.normal(0, 0.1, seen.shape)) * seen, 0, 1)
     return x.astype(np.float32), y
 

@@ -29,8 +29,10 @@ from pynn.tensor import Tensor
 def _input_of(y_pred: Tensor, activation: str) -> Tensor | None:
     """Return what ``activation`` made ``y_pred`` from in the active recording, or None."""
     recorder = Recorder.current()
-    made = recorder.producer(y_pred) if recorder is not None else None
-    if recorder is not None and made is not None and made[0] == "cast":
+    if recorder is None:
+        return None
+    made = recorder.producer(y_pred)
+    while made is not None and made[0] == "cast":
         made = recorder.producer(made[1][0])
     if made is None or made[0] != activation:
         return None
