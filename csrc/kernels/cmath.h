@@ -56,6 +56,11 @@ PYNN_INLINE V round(V x) {
 }
 
 template <class V>
+PYNN_INLINE V softplus(V x) {
+  return max(V(0), x) + std::log1p(std::exp(-std::abs(x)));
+}
+
+template <class V>
 PYNN_INLINE V sigmoid(V x) {
   const V z = std::exp(-std::abs(x));
   return (x < 0 ? z : V(1)) / (V(1) + z);

@@ -119,7 +119,7 @@ struct tanh {
 
 // log(1 + e^x)
 struct softplus {
-  PYNN_F { return max(lit<V>(0), x) + math::log1p(math::exp(-math::abs(x))); }
+  PYNN_F { return math::softplus(x); }
   PYNN_DF { return math::sigmoid(x); }
 };
 
@@ -192,7 +192,7 @@ struct hard_silu {
 
 // log(sigmoid(x)) = -softplus(-x)
 struct log_sigmoid {
-  PYNN_F { return min(lit<V>(0), x) - math::log1p(math::exp(-math::abs(x))); }
+  PYNN_F { return -math::softplus(-x); }
   PYNN_DF { return math::sigmoid(-x); }
 };
 

@@ -32,59 +32,91 @@ PYNN_INLINE T scalar_log(T x) {
   return math::log(broadcast<Vec<T>>(x))[0];
 }
 
-// A row that fits one register is read and written once.
+// An infinite maximum cannot be subtracted; without it the sum of exponentials is 0 or infinite by
+// itself.
 template <class T>
-PYNN_INLINE void softmax_narrow_row(std::size_t cols, const T* x, T* y) {
+PYNN_INLINE T finite_or_zero(T x) {
+  return x - x == T(0) ? x : T(0);
+}
+
+// What a row is mapped to by its maximum m and s = sum(e^(x - m)). On long rows it makes several
+// passes over memory.
+struct Softmax {
+  template <class T>
+  static PYNN_INLINE void long_row(std::size_t cols, const T* x, T* y) {
+    using V = Vec<T>;
+    const V m = broadcast<V>(row_max(cols, x));
+    map(
+        cols, [m](V v) __attribute__((always_inline)) { return math::exp(v - m); }, y, x);
+    const V scale = broadcast<V>(T(1) / row_sum(cols, y));
+    map(
+        cols, [scale](V v) { return v * scale; }, y, static_cast<const T*>(y));
+  }
+  template <class V>
+  static PYNN_INLINE V value(V, V e, V s) {
+    return e / s;
+  }
+};
+
+struct LogSoftmax {
+  template <class T>
+  static PYNN_INLINE void long_row(std::size_t cols, const T* x, T* y) {
+    using V = Vec<T>;
+    const T m = row_max(cols, x);
+    const V shift = broadcast<V>(m), log_sum = broadcast<V>(scalar_log(row_sum_exp(cols, x, m)));
+    map(
+        cols, [=](V v) { return (v - shift) - log_sum; }, y, x);
+  }
+  template <class V>
+  static PYNN_INLINE V value(V shifted, V, V s) {
+    return shifted - math::log(s);
+  }
+};
+
+// A short row stays in W registers; the lanes past its end hold -inf, whose exponential is 0.
+template <class F, int W, class T>
+void short_rows(std::size_t rows, std::size_t cols, const T* x, T* y) {
   using V = Vec<T>;
+  constexpr std::size_t N = kLanes<T>;
   const V lowest = broadcast<V>(reducer::max::identity<T>);
-  const V v = select(first_lanes<V>(cols), load_first(x, cols), lowest);
-  const V e = math::exp(v - broadcast<V>(fold(v, reducer::max{})));
-  const V sum = broadcast<V>(fold(e, reducer::sum{}));
-  store_first(y, e / sum, cols);
-}
-
-template <class T>
-void softmax(std::size_t rows, std::size_t cols, const void* x, void* y) {
-  using V = Vec<T>;
-  constexpr int N = kLanes<T>;
-  auto xi = static_cast<const T*>(x);
-  auto yi = static_cast<T*>(y);
-  if (cols <= static_cast<std::size_t>(N)) {
-    for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) {
-      softmax_narrow_row(cols, xi, yi);
+  const auto left = [cols](std::size_t w) { return cols - w * N < N ? cols - w * N : N; };
+  for (std::size_t i = 0; i < rows; ++i, x += cols, y += cols) {
+    V v[W], e[W];
+    for (std::size_t w = 0; w < W; ++w) {
+      v[w] = select(first_lanes<V>(left(w)), load_first(x + w * N, left(w)), lowest);
     }
-    return;
-  }
-  for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) {
-    const V m = broadcast<V>(row_max(cols, xi));
-    map(
-        cols, [m](V v) __attribute__((always_inline)) { return math::exp(v - m); }, yi, xi);
-    const V scale = broadcast<V>(T(1) / row_sum(cols, yi));
-    map(
-        cols, [scale](V v) { return v * scale; }, yi, static_cast<const T*>(yi));
+    V m = v[0];
+    for (int w = 1; w < W; ++w) m = reducer::max{}(m, v[w]);
+    m = broadcast<V>(fold(m, reducer::max{}));
+    V s = {};
+    for (int w = 0; w < W; ++w) {
+      v[w] -= m;
+      e[w] = math::exp(v[w]);
+      s += e[w];
+    }
+    s = broadcast<V>(fold(s, reducer::sum{}));
+    for (std::size_t w = 0; w < W; ++w) store_first(y + w * N, F::value(v[w], e[w], s), left(w));
   }
 }
 
-template <class T>
-void log_softmax(std::size_t rows, std::size_t cols, const void* x, void* y) {
-  using V = Vec<T>;
+template <class F, class T>
+void map_rows(std::size_t rows, std::size_t cols, const void* x, void* y) {
+  constexpr std::size_t N = kLanes<T>;
   auto xi = static_cast<const T*>(x);
   auto yi = static_cast<T*>(y);
-  for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) {
-    const T m = row_max(cols, xi);
-    const V shift = broadcast<V>(m), log_sum = broadcast<V>(scalar_log(row_sum_exp(cols, xi, m)));
-    map(
-        cols, [=](V v) { return (v - shift) - log_sum; }, yi, xi);
-  }
+  if (cols == 0) return;
+  if (cols <= N) return short_rows<F, 1>(rows, cols, xi, yi);
+  if (cols <= 2 * N) return short_rows<F, 2>(rows, cols, xi, yi);
+  if (cols <= 3 * N) return short_rows<F, 3>(rows, cols, xi, yi);
+  if (cols <= 4 * N) return short_rows<F, 4>(rows, cols, xi, yi);
+  for (std::size_t i = 0; i < rows; ++i, xi += cols, yi += cols) F::long_row(cols, xi, yi);
 }
 
 template <class T>
 void logsumexp(std::size_t rows, std::size_t cols, const void* x, void* y) {
   auto xi = static_cast<const T*>(x);
   for (std::size_t i = 0; i < rows; ++i, xi += cols) {
-    const T m = row_max(cols, xi);
-    // An infinite maximum cannot be subtracted; without it the sum is 0 or infinite by itself.
-    const T shift = m - m == T(0) ? m : T(0);
+    const T shift = finite_or_zero(row_max(cols, xi));
     static_cast<T*>(y)[i] = shift + scalar_log(row_sum_exp(cols, xi, shift));
   }
 }
@@ -122,8 +154,8 @@ void log_softmax_grad(std::size_t rows, std::size_t cols, const void* dy, const 
 template <class T>
 void fill(Table& t) {
   constexpr std::size_t d = index(dtype_of<T>);
-  t.softmax[d] = softmax<T>;
-  t.log_softmax[d] = log_softmax<T>;
+  t.softmax[d] = map_rows<Softmax, T>;
+  t.log_softmax[d] = map_rows<LogSoftmax, T>;
   t.logsumexp[d] = logsumexp<T>;
   t.softmax_grad[d] = softmax_grad<T>;
   t.log_softmax_grad[d] = log_softmax_grad<T>;
