@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from pynn import ops
 from pynn._native import Executable, Recorder
-from pynn._registry import Configurable, Registry, snake_case
+from pynn._registry import Configurable, Registry
 from pynn.programs import ProgramCache
 from pynn.tensor import Tensor, Variable
 
@@ -37,7 +37,7 @@ class Optimizer(Configurable):
     global_clipnorm : float, optional
         All gradients are scaled by one factor so that their joint norm is at most this.
     name : str, optional
-        Default: the class name in snake case.
+        Default: the class name in lower case.
 
     Raises
     ------
@@ -71,7 +71,7 @@ class Optimizer(Configurable):
         global_clipnorm: float | None = None,
         name: str | None = None,
     ) -> None:
-        self.name = snake_case(type(self).__name__) if name is None else name
+        self.name = type(self).__name__.lower() if name is None else name
         clips = {"clipvalue": clipvalue, "clipnorm": clipnorm, "global_clipnorm": global_clipnorm}
         given = [f"{key}={value}" for key, value in clips.items() if value is not None]
         if len(given) > 1:
