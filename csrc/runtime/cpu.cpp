@@ -82,6 +82,17 @@ int affinity_cpus() {
   return static_cast<int>(std::thread::hardware_concurrency());
 }
 
+#if defined(__linux__)
+template <class Mask>
+bool get_affinity(Mask& mask) {
+  return sched_getaffinity(0, sizeof mask, reinterpret_cast<cpu_set_t*>(mask.data())) == 0;
+}
+template <class Mask>
+bool set_affinity(const Mask& mask) {
+  return sched_setaffinity(0, sizeof mask, reinterpret_cast<const cpu_set_t*>(mask.data())) == 0;
+}
+#endif
+
 std::string read_text(const std::string& path) {
   std::ifstream file(path);
   return {std::istreambuf_iterator<char>(file), {}};
@@ -158,6 +169,31 @@ int available_cpus() {
   const int granted = std::max(1, affinity_cpus());
   const double quota = detail::cgroup_cpu_quota(read_text("/proc/self/cgroup"), "/sys/fs/cgroup");
   return quota < granted ? std::max(1, static_cast<int>(std::ceil(quota))) : granted;
+}
+
+int current_cpu() {
+#if defined(__linux__)
+  return sched_getcpu();
+#else
+  return -1;
+#endif
+}
+
+AwayFrom::AwayFrom([[maybe_unused]] int cpu) {
+#if defined(__linux__)
+  constexpr int kBits = std::numeric_limits<unsigned long>::digits;
+  if (cpu < 0 || !get_affinity(before_)) return;
+  away_ = before_;
+  away_[static_cast<std::size_t>(cpu / kBits)] &= ~(1ul << cpu % kBits);
+  moved_ = away_ != before_ && set_affinity(away_);  // refuses to leave no CPU at all
+#endif
+}
+
+AwayFrom::~AwayFrom() {
+#if defined(__linux__)
+  Mask now{};
+  if (moved_ && get_affinity(now) && now == away_) set_affinity(before_);
+#endif
 }
 
 #if defined(__x86_64__)

@@ -1,6 +1,7 @@
 // What this CPU has, and how many of its cores this process may use.
 #pragma once
 
+#include <array>
 #include <string>
 
 namespace pynn {
@@ -16,6 +17,23 @@ const char* cpu_name();
 
 // CPUs granted by the affinity mask, capped by the cgroup (v1 or v2) CPU quota, at least 1.
 int available_cpus();
+
+// The CPU that the calling thread runs on right now, -1 where the system doesn't tell.
+int current_cpu();
+// Keeps the calling thread off one CPU, where its affinity mask has another, and then gives the
+// mask back, unless somebody else has changed it since.
+class AwayFrom {
+ public:
+  explicit AwayFrom(int cpu);
+  ~AwayFrom();
+  AwayFrom(const AwayFrom&) = delete;
+  AwayFrom& operator=(const AwayFrom&) = delete;
+
+ private:
+  using Mask = std::array<unsigned long, 16>;  // 1024 CPUs: on larger machines nothing happens
+  bool moved_ = false;
+  Mask before_{}, away_{};
+};
 
 namespace detail {
 // The tightest CPU quota, in CPUs, on the way from the process's cgroups to the root; infinity

@@ -72,6 +72,7 @@ class Pool {
   void stop();
   void start(int workers);
   void work() noexcept;
+  int cpu_to_avoid() const;
   void park();
   void wake(std::size_t most);
   std::uint64_t drain(unsigned long& mode) noexcept;
@@ -91,6 +92,7 @@ class Pool {
   unsigned long mode_ = 0;  // the caller's floating-point mode
   std::exception_ptr* error_ = nullptr;
   std::atomic<bool> failed_{false};
+  std::atomic<int> caller_cpu_{-1};
 
   alignas(kLine) std::atomic<std::uint64_t> settled_{0};  // chunks that workers ran or abandoned
 
@@ -113,6 +115,7 @@ void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   mode_ = mode;
   error_ = &error;
   failed_.store(false, std::memory_order_relaxed);
+  caller_cpu_.store(current_cpu(), std::memory_order_relaxed);
   settled_.store(0, std::memory_order_relaxed);
   // Sequentially consistent with park(): either the worker sees the chunks or we see it parked.
   left_.store(static_cast<std::int64_t>(chunks - 1), std::memory_order_seq_cst);
@@ -172,10 +175,15 @@ void Pool::work() noexcept {
       left = left_.load(std::memory_order_relaxed);
       return left > 0 || left < kLeave / 2;
     };
-    while (!spin(spin_, called)) {
+    if (const int cpu = cpu_to_avoid(); cpu >= 0 && cpu == current_cpu()) {
+      const AwayFrom moved(cpu);
+    }
+    if (!spin(spin_, called)) {
+      const AwayFrom parked(cpu_to_avoid());
       park();
       left = left_.load(std::memory_order_relaxed);
       if (left > 0) wake(std::min<std::size_t>(left, kFanOut));
+      continue;
     }
     if (left < 0) break;
     const std::uint64_t settled = drain(mode);
@@ -184,6 +192,14 @@ void Pool::work() noexcept {
       settled_.notify_one();
   }
   if (alive_.fetch_sub(1, std::memory_order_release) == 1) alive_.notify_one();
+}
+
+// The scheduler tends to wake a worker on its waker's CPU (in a virtual machine, where an idle CPU
+// that is halted counts as taken, nearly always) and may leave it there, waiting for the caller to
+// be preempted, for a tenth of a second. So where there is a CPU for each thread, a worker parks
+// with the caller's CPU out of bounds, and moves over if it finds itself there.
+int Pool::cpu_to_avoid() const {
+  return spin_ == nanoseconds(0) ? -1 : caller_cpu_.load(std::memory_order_relaxed);
 }
 
 // Sleeps until wake(), unless a job or the order to leave arrives first. Every decrement of parked_

@@ -1,4 +1,5 @@
 #include <doctest/doctest.h>
+#include <sched.h>
 #include <sys/types.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -289,6 +290,34 @@ TEST_CASE("the CPU's description is consistent") {
   CHECK(std::string(pynn::cpu_name()) != "");
   CHECK(pynn::available_cpus() >= 1);
 }
+
+#if defined(__linux__)
+TEST_CASE("a thread stays off a CPU for a while and keeps its affinity") {
+  cpu_set_t before;
+  REQUIRE(sched_getaffinity(0, sizeof before, &before) == 0);
+  for (const int cpu : {pynn::current_cpu(), -1, CPU_SETSIZE - 1}) {
+    {
+      const pynn::AwayFrom away(cpu);
+      if (CPU_COUNT(&before) > 1) CHECK(pynn::current_cpu() != cpu);
+    }
+    cpu_set_t after;
+    REQUIRE(sched_getaffinity(0, sizeof after, &after) == 0);
+    CHECK(CPU_EQUAL(&before, &after));
+  }
+  // A change that somebody else makes meanwhile stays.
+  cpu_set_t chosen;
+  CPU_ZERO(&chosen);
+  {
+    const pynn::AwayFrom away(pynn::current_cpu());
+    CPU_SET(pynn::current_cpu(), &chosen);
+    REQUIRE(sched_setaffinity(0, sizeof chosen, &chosen) == 0);
+  }
+  cpu_set_t after;
+  REQUIRE(sched_getaffinity(0, sizeof after, &after) == 0);
+  if (CPU_COUNT(&before) > 2) CHECK(CPU_EQUAL(&chosen, &after));
+  REQUIRE(sched_setaffinity(0, sizeof before, &before) == 0);
+}
+#endif
 
 // A folder that looks like /sys/fs/cgroup.
 class CgroupTree {
