@@ -121,7 +121,33 @@ void free_executable(PyObject* self) {
 
 constexpr Function listing_function{
     "listing", "", "One line for each launch of a replay.", [](Call& call) {
-      return py::str(object_of(call.self()).executable->listing()).release().ptr();
+      std::string text;
+      for (const std::string& line : object_of(call.self()).executable->launches())
+        text += line + '\n';
+      return py::str(text).release().ptr();
+    }};
+
+constexpr Function profile_function{
+    "profile", "repeats=100",
+    "Time each launch of a replay on the inputs of the last call.\n\n"
+    "The stores of the program happen as in any replay.\n\n"
+    "Returns\n-------\nlist of (str, float)\n    The launch as in `listing`, and its mean seconds.",
+    [](Call& call) {
+      ExecutableObject& object = object_of(call.self());
+      Executable& executable = *object.executable;
+      const std::int64_t repeats = call.integer(0, 100);
+      if (repeats < 1) fail<ValueError>("profile: repeats must be at least 1, got ", repeats);
+      const RunState state = run_state(object, nullptr);
+      const Locked locked(executable);
+      std::vector<double> seconds;
+      {
+        const ReleaseGil release(true);
+        seconds = executable.profile(state, static_cast<int>(repeats));
+      }
+      py::list rows;
+      for (std::size_t i = 0; i < seconds.size(); ++i)
+        rows.append(py::make_tuple(executable.launches()[i], seconds[i]));
+      return rows.release().ptr();
     }};
 
 using Described = const View& (Executable::*)(std::size_t) const;
@@ -201,7 +227,9 @@ std::shared_ptr<Executable> executable_of(py::handle object) {
 }
 
 void add_executable(py::module_& m) {
-  static PyMethodDef methods[] = {method_row<listing_function>(), {nullptr, nullptr, 0, nullptr}};
+  static PyMethodDef methods[] = {method_row<listing_function>(),
+                                  method_row<profile_function>(),
+                                  {nullptr, nullptr, 0, nullptr}};
   static PyMemberDef members[] = {
       {"__vectorcalloffset__", T_PYSSIZET, offsetof(ExecutableHead, call), READONLY, nullptr},
       {nullptr, 0, 0, 0, nullptr}};

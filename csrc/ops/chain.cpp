@@ -1,217 +1,21 @@
 #include "ops/chain.h"
 
 #include <algorithm>
-#include <cstring>
 
-#include "runtime/thread_pool.h"
+#include "ops/chain_plan.h"
 
 namespace pynn {
 
 namespace {
 
-using kernels::CastFn;
-using kernels::PointwiseFn;
+using namespace chains;
 
 // bfloat16 values are held as float32 between the nodes of a chain.
 DType compute_type(DType d) { return d == DType::bf16 ? DType::f32 : d; }
 
-constexpr std::size_t kScratchBytes = 32 * 1024;  // all registers of a tile: two thirds of L1
 constexpr std::int64_t kMaxTile = 1024;
 constexpr std::int64_t kMinTile = 64;
 constexpr std::int64_t kLongRun = 128;  // inner extent from which runs are tiled one by one
-constexpr std::size_t kMaxRegisters = 256;
-
-// A value of the tile in flight: memory of an operand, or a buffer of the scratch.
-struct Register {
-  enum class Kind : std::uint8_t { direct, splat, gather, buffer } kind = Kind::buffer;
-  DType dtype = DType::f32;  // as held
-  std::size_t buffer = 0;    // byte offset in the scratch, unless direct
-  int operand = -1;          // direct, splat, gather: whose memory
-};
-
-struct Instruction {
-  PointwiseFn kernel;  // or null: `cast`
-  CastFn cast;
-  std::array<double, 2> attr;
-  int out;
-  std::array<int, 3> in;
-};
-
-// Memory walked along the chain's iteration space.
-struct Operand {
-  char* data;
-  std::size_t item;
-  Strides strides;  // of the collapsed space, in elements
-  bool scalar;      // all strides 0
-  bool flat;        // row-major over the whole space
-};
-
-struct Chain {
-  Shape shape;  // collapsed: rank >= 1
-  std::int64_t elements = 0;
-  std::int64_t tile = 0;
-  bool by_runs = false;  // tiles stay within the innermost extent
-  std::int64_t tiles_per_run = 0, tiles = 0;
-  std::vector<Operand> operands;
-  std::vector<Register> registers;
-  std::vector<Instruction> instructions;
-  std::vector<int> fills;      // registers to set per tile: direct and gather, and splats by run
-  std::vector<int> constants;  // splat registers that hold for the whole chain
-  std::size_t scratch = 0;     // bytes
-
-  void run(std::int64_t first, std::int64_t last) const;
-  void launch() const;
-};
-
-// Spreads one item over a buffer.
-void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
-  switch (size) {
-    case 1:
-      std::memset(buffer, *item, static_cast<std::size_t>(n));
-      break;
-    case 2:
-      std::fill_n(reinterpret_cast<std::uint16_t*>(buffer), n,
-                  *reinterpret_cast<const std::uint16_t*>(item));
-      break;
-    case 4:
-      std::fill_n(reinterpret_cast<std::uint32_t*>(buffer), n,
-                  *reinterpret_cast<const std::uint32_t*>(item));
-      break;
-    default:
-      std::fill_n(reinterpret_cast<std::uint64_t*>(buffer), n,
-                  *reinterpret_cast<const std::uint64_t*>(item));
-  }
-}
-
-template <class T>
-void gather_run(T* out, const T* in, std::int64_t n, std::int64_t stride) {
-  if (stride == 1) {
-    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(T));
-  } else {
-    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
-  }
-}
-
-void gather_bytes(char* out, const char* in, std::size_t item, std::int64_t n,
-                  std::int64_t stride) {
-  if (stride == 0) return splat(out, in, item, n);
-  switch (item) {
-    case 1:
-      return gather_run(reinterpret_cast<std::uint8_t*>(out),
-                        reinterpret_cast<const std::uint8_t*>(in), n, stride);
-    case 2:
-      return gather_run(reinterpret_cast<std::uint16_t*>(out),
-                        reinterpret_cast<const std::uint16_t*>(in), n, stride);
-    case 4:
-      return gather_run(reinterpret_cast<std::uint32_t*>(out),
-                        reinterpret_cast<const std::uint32_t*>(in), n, stride);
-    default:
-      return gather_run(reinterpret_cast<std::uint64_t*>(out),
-                        reinterpret_cast<const std::uint64_t*>(in), n, stride);
-  }
-}
-
-// The position in the outer extents and in the innermost one, walked in row-major order.
-struct Walk {
-  const Shape& shape;
-  Dims outer;
-  std::int64_t inner;
-
-  Walk(const Shape& s, std::int64_t flat) : shape(s), outer(Dims::filled(s.rank() - 1, 0)) {
-    inner = flat % s.back();
-    flat /= s.back();
-    for (int i = s.rank() - 2; i >= 0; --i) {
-      outer[i] = flat % s[i];
-      flat /= s[i];
-    }
-  }
-  void advance(std::int64_t n) {  // n <= what is left of the run
-    inner += n;
-    if (inner < shape.back()) return;
-    inner = 0;
-    for (int i = shape.rank() - 2; i >= 0; --i) {
-      if (++outer[i] < shape[i]) return;
-      outer[i] = 0;
-    }
-  }
-  const char* address(const Operand& o) const {
-    std::int64_t at = inner * o.strides.back();
-    for (int i = 0; i < outer.rank(); ++i) at += outer[i] * o.strides[i];
-    return o.data + at * static_cast<std::int64_t>(o.item);
-  }
-};
-
-void Chain::run(std::int64_t first, std::int64_t last) const {
-  alignas(kAlignment) char local[kScratchBytes + 4096];
-  std::shared_ptr<void> heap;  // only chains of very many values
-  char* base = local;
-  if (scratch > sizeof(local)) {
-    heap = {allocate(scratch), [this](void* p) { deallocate(p, scratch); }};
-    base = static_cast<char*>(heap.get());
-  }
-  std::array<char*, kMaxRegisters> at;
-  for (std::size_t r = 0; r < registers.size(); ++r) at[r] = base + registers[r].buffer;
-  for (const int r : constants) {
-    const Register& reg = registers[static_cast<std::size_t>(r)];
-    const Operand& o = operands[static_cast<std::size_t>(reg.operand)];
-    splat(at[static_cast<std::size_t>(r)], o.data, o.item, std::min(tile, elements));
-  }
-
-  for (std::int64_t t = first; t < last; ++t) {
-    std::int64_t start, n;  // flat position and length of the tile
-    if (by_runs) {
-      const std::int64_t inner = (t % tiles_per_run) * tile;
-      start = t / tiles_per_run * shape.back() + inner;
-      n = std::min(tile, shape.back() - inner);
-    } else {
-      start = t * tile;
-      n = std::min(tile, elements - start);
-    }
-    for (const int f : fills) {
-      const auto r = static_cast<std::size_t>(f);
-      const Operand& o = operands[static_cast<std::size_t>(registers[r].operand)];
-      if (o.flat) {
-        at[r] = o.data + start * static_cast<std::int64_t>(o.item);
-        continue;
-      }
-      Walk walk(shape, start);
-      if (registers[r].kind == Register::Kind::direct) {
-        at[r] = const_cast<char*>(walk.address(o));
-        continue;
-      }
-      char* out = base + registers[r].buffer;
-      for (std::int64_t done = 0; done < n;) {
-        const std::int64_t part = std::min(n - done, shape.back() - walk.inner);
-        gather_bytes(out + done * static_cast<std::int64_t>(o.item), walk.address(o), o.item, part,
-                     o.strides.back());
-        walk.advance(part);
-        done += part;
-      }
-    }
-    const auto count = static_cast<std::size_t>(n);
-    for (const Instruction& i : instructions) {
-      char* out = at[static_cast<std::size_t>(i.out)];
-      if (i.kernel != nullptr) {
-        const void* in[3] = {at[static_cast<std::size_t>(i.in[0])],
-                             at[static_cast<std::size_t>(i.in[1])],
-                             at[static_cast<std::size_t>(i.in[2])]};
-        i.kernel(count, out, in, i.attr.data());
-      } else {
-        i.cast(count, out, at[static_cast<std::size_t>(i.in[0])]);
-      }
-    }
-  }
-}
-
-void Chain::launch() const {
-  const double work = static_cast<double>(elements) * static_cast<double>(instructions.size() + 1);
-  if (tiles <= 1 || work * 2 < kParallelWork) return run(0, tiles);
-  const auto chunks = std::min<std::int64_t>(tiles, 4 * num_threads());
-  parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
-    const auto i = static_cast<std::int64_t>(c);
-    run(tiles * i / chunks, tiles * (i + 1) / chunks);
-  });
-}
 
 // Drops extents of 1 and joins neighbours that every operand walks as one.
 void collapse(Shape& shape, std::vector<Operand>& operands) {
@@ -259,14 +63,19 @@ class Builder {
     c.elements = element_count(c.shape);
     for (const View& v : spec_.sources) c.operands.push_back(operand(v));
     for (const ChainSpec::Sink& s : spec_.sinks) c.operands.push_back(operand(s.target));
-    collapse(c.shape, c.operands);
+    if (spec_.product < 0) collapse(c.shape, c.operands);
     const Strides flat = contiguous_strides(c.shape);
+    for (Operand& o : c.operands)
+      for (int i = 0; i < c.shape.rank(); ++i)
+        if (c.shape[i] == 1) o.strides[i] = flat[i];
     for (Operand& o : c.operands) {
       o.scalar = std::all_of(o.strides.begin(), o.strides.end(), [](auto s) { return s == 0; }) &&
                  c.elements > 1;
       o.flat = o.strides == flat || c.elements <= 1;
     }
-    c.by_runs = c.shape.rank() > 1 && c.shape.back() >= kLongRun;
+    c.one_run = std::all_of(c.operands.begin(), c.operands.end(),
+                            [](const Operand& o) { return o.scalar || o.flat; });
+    c.by_runs = c.shape.rank() > 1 && (c.shape.back() >= kLongRun || spec_.product >= 0);
     for (std::size_t i = spec_.sources.size(); i < c.operands.size(); ++i)
       if (!c.operands[i].flat && c.operands[i].strides.back() != 1)
         fail<RuntimeError>("a chain cannot write to memory of this layout");
@@ -297,6 +106,11 @@ class Builder {
                       : direct ? Register::Kind::direct
                                : Register::Kind::gather;
     const DType dtype = spec_.sources[i].dtype;
+    if (spec_.product == static_cast<int>(i)) {
+      chain_->product = add_register(Register::Kind::block, dtype);
+      values_.push_back(chain_->product);
+      return;
+    }
     int r = add_register(kind, dtype, static_cast<int>(i));
     if (dtype == DType::bf16) r = cast_to(r, DType::f32);
     values_.push_back(r);
@@ -441,6 +255,10 @@ class Builder {
 
 Launch prepare_chain(const ChainSpec& spec) {
   return [chain = Builder(spec).build()](const RunState&) { chain->launch(); };
+}
+
+std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
+  return Builder(spec).build();
 }
 
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {

@@ -22,7 +22,8 @@ struct ChainSpec {
     int value;
     View target;  // of the chain's shape
   };
-  Shape shape;  // every source broadcasts to it
+  Shape shape;       // every source broadcasts to it
+  int product = -1;  // the source that a product hands over in blocks, if any
   std::vector<View> sources;
   std::vector<Node> nodes;
   std::vector<Sink> sinks;
@@ -31,6 +32,9 @@ struct ChainSpec {
 // A chain bound to memory. A sink may be the very view that a source reads; any other overlap
 // between sinks and sources is the caller's mistake.
 Launch prepare_chain(const ChainSpec& spec);
+
+// A chain over the blocks of the product that computes source `spec.product`.
+std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec);
 
 // out = op(in...), at once.
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out);

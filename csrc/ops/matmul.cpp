@@ -1,8 +1,6 @@
 // Matrix products: NumPy's matmul, and the dense kernel activation(a b + bias) that it fuses into.
-#include <limits>
-
-#include "ops/launch.h"
 #include "ops/ops.h"
+#include "ops/product.h"
 
 namespace pynn {
 namespace {
@@ -18,10 +16,6 @@ void check_inner(const char* op, const Shape& a, const Shape& b) {
                      "must equal the ", b.rank() == 1 ? "axis" : "last but one", " of the second");
 }
 
-Shape batch_of(const Shape& shape) {
-  return Shape(std::span(shape.begin(), static_cast<std::size_t>(shape.rank() - 2)));
-}
-
 // (..., m, k) (..., k, n) -> (..., m, n), of one dtype.
 TensorType product_type(const char* op, const TensorType& a, const TensorType& b) {
   if (a.shape.rank() < 2 || b.shape.rank() < 2)
@@ -35,149 +29,6 @@ TensorType product_type(const char* op, const TensorType& a, const TensorType& b
   out.push_back(b.shape.back());
   return {a.dtype, out};
 }
-
-// Where the matrices of a batch begin in `x`, in elements from its start.
-std::vector<std::int64_t> matrix_offsets(const View& x, const Shape& batch) {
-  View matrices{x.data, x.dtype, batch_of(x.shape), batch_of(x.strides)};
-  matrices = broadcast_view(matrices, batch);
-  std::vector<std::int64_t> offsets(static_cast<std::size_t>(element_count(batch)));
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    auto rest = static_cast<std::int64_t>(i);
-    for (int axis = batch.rank() - 1; axis >= 0; rest /= batch[axis--])
-      offsets[i] += rest % batch[axis] * matrices.strides[axis];
-  }
-  return offsets;
-}
-
-// Sizes and strides of the first product of a batch.
-Gemm first_product(const View& a, const View& b, const View& c) {
-  const int i = a.shape.rank() - 2, j = b.shape.rank() - 2;
-  Gemm g{};
-  g.m = a.shape[i];
-  g.k = a.shape[i + 1];
-  g.n = b.shape[j + 1];
-  g.a = a.data;
-  g.a_row = a.strides[i];
-  g.a_col = a.strides[i + 1];
-  g.b = b.data;
-  g.b_row = b.strides[j];
-  g.b_col = b.strides[j + 1];
-  g.c = c.data;
-  g.c_row = g.n;
-  return g;
-}
-
-struct Extent {
-  std::int64_t rows, columns;
-};
-
-// The blocks in which threads share `products` products: those that take the least time by a count
-// of multiply-adds. A block also reads its rows and columns once, at some 8 multiply-adds an
-// element, and must be handed out. The bits of a product do not depend on its blocks.
-Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item) {
-  const int threads = num_threads();
-  const auto m = static_cast<double>(g.m), n = static_cast<double>(g.n),
-             k = static_cast<double>(g.k);
-  Extent best{g.m, g.n};
-  if (threads == 1 || products >= 4 * threads ||
-      2 * m * n * k * static_cast<double>(products) <= kParallelWork)
-    return best;
-  constexpr double kHandOut = 1e4;
-  const auto unit = static_cast<std::int64_t>(256 / item);  // the widest kernel tile
-  double least = std::numeric_limits<double>::infinity();
-  for (std::int64_t down = 1; down <= 2 * threads; ++down) {
-    for (std::int64_t across = 1; down * across <= 2 * threads; ++across) {
-      const std::int64_t rows = (g.m + down - 1) / down;
-      const std::int64_t columns =
-          std::min(((g.n + across - 1) / across + unit - 1) / unit * unit, g.n);
-      const std::int64_t blocks =
-          ((g.m + rows - 1) / rows) * ((g.n + columns - 1) / columns) * products;
-      const auto r = static_cast<double>(rows), c = static_cast<double>(columns);
-      const double cost = static_cast<double>((blocks + threads - 1) / threads) *
-                          (r * c + 8 * (r + c) + kHandOut / k);
-      if (cost < least) {
-        least = cost;
-        best = {rows, columns};
-      }
-    }
-  }
-  return best;
-}
-
-// Products of a batch, each cut into blocks of its output.
-class Product {
- public:
-  Product(const View& a, const View& b, const View& c, const View* bias, const Attrs& attrs)
-      : item_(static_cast<std::int64_t>(item_size(c.dtype))),
-        gemm_(kernels::table().gemm[index(c.dtype)]),
-        whole_(first_product(a, b, c)),
-        parameters_(attrs.reals) {
-    const Shape batch = batch_of(c.shape);
-    a_at_ = matrix_offsets(a, batch);
-    b_at_ = matrix_offsets(b, batch);
-    const auto products = static_cast<std::int64_t>(a_at_.size());
-    whole_.bias = bias == nullptr ? nullptr : bias->data;
-    whole_.activation = attrs.activation;
-    whole_.attr = parameters_.data();
-    if (c.size() == 0) return;
-    block_ = choose_block(whole_, products, item_size(c.dtype));
-    down_ = (whole_.m + block_.rows - 1) / block_.rows;
-    across_ = (whole_.n + block_.columns - 1) / block_.columns;
-    chunks_ = Chunks(products * down_ * across_, 2.0 * static_cast<double>(block_.rows) *
-                                                     static_cast<double>(block_.columns) *
-                                                     static_cast<double>(whole_.k));
-    for (std::int64_t i = 0; i < down_ * across_; ++i)
-      workspace_bytes_ =
-          std::max(workspace_bytes_, kernels::table().gemm_workspace[index(c.dtype)](block(i)));
-    workspace_bytes_ = (workspace_bytes_ + kAlignment - 1) / kAlignment * kAlignment;
-    workspace_ = scratch(workspace_bytes_ * static_cast<std::size_t>(chunks_.count()));
-    whole_.workspace = workspace_.get();
-  }
-  Product(const Product&) = delete;  // whole_.attr points into this object
-  Product& operator=(const Product&) = delete;
-
-  void run() const {
-    if (down_ * across_ == 1 && a_at_.size() == 1) return gemm_(whole_);
-    chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) {
-        Gemm g = block(i);
-        g.workspace = static_cast<char*>(workspace_.get()) + chunk * workspace_bytes_;
-        gemm_(g);
-      }
-    });
-  }
-
- private:
-  // Block i counted through every product, along its columns last.
-  Gemm block(std::int64_t i) const {
-    const std::int64_t product = i / (down_ * across_);
-    const std::int64_t row = i / across_ % down_ * block_.rows;
-    const std::int64_t column = i % across_ * block_.columns;
-    const auto at = static_cast<std::size_t>(product);
-    Gemm g = whole_;
-    g.m = std::min(block_.rows, whole_.m - row);
-    g.n = std::min(block_.columns, whole_.n - column);
-    g.a = moved(g.a, a_at_[at] + row * g.a_row);
-    g.b = moved(g.b, b_at_[at] + column * g.b_col);
-    g.c = const_cast<void*>(moved(g.c, (product * whole_.m + row) * g.c_row + column));
-    if (g.bias != nullptr) g.bias = moved(g.bias, column);
-    return g;
-  }
-  const void* moved(const void* p, std::int64_t elements) const {
-    return static_cast<const char*>(p) + elements * item_;
-  }
-
-  std::int64_t item_;
-  kernels::GemmFn gemm_;
-  Gemm whole_;
-  std::array<double, 2> parameters_;
-  std::vector<std::int64_t> a_at_, b_at_;
-  Extent block_{};
-  std::int64_t down_ = 0, across_ = 0;
-  Chunks chunks_;
-  std::size_t workspace_bytes_ = 0;
-  std::shared_ptr<void> workspace_;
-};
 
 // Integers have no kernel: they are for counting and indexing, not for speed. Sums wrap around.
 template <class T>
@@ -217,6 +68,15 @@ Launch prepare_product(const Attrs& attrs, std::span<const View> in, std::span<c
       break;
   }
   auto product = std::make_shared<const Product>(in[0], in[1], out[0], bias, attrs);
+  return [product = std::move(product)](const RunState&) { product->run(); };
+}
+
+Launch prepare_product_blocks(const Attrs& attrs, std::span<const View> in,
+                              std::span<const View> out,
+                              std::shared_ptr<const BlockConsumer> consumer) {
+  const View* bias = in.size() > 2 ? &in[2] : nullptr;
+  auto product =
+      std::make_shared<const Product>(in[0], in[1], out[0], bias, attrs, std::move(consumer));
   return [product = std::move(product)](const RunState&) { product->run(); };
 }
 
@@ -301,6 +161,7 @@ void register_matmul(OpTable& table) {
     return std::vector<TensorType>{product_type("matmul", in[0], in[1])};
   };
   matmul.prepare = prepare_product;
+  matmul.prepare_blocks = prepare_product_blocks;
   matmul.gradient = [](const GradientArgs& g) { return product_gradients(g, g.doutputs[0]); };
   table.add(std::move(matmul));
 
@@ -311,6 +172,7 @@ void register_matmul(OpTable& table) {
   dense.fused = "dense";
   dense.infer = infer_dense;
   dense.prepare = prepare_product;
+  dense.prepare_blocks = prepare_product_blocks;
   dense.gradient = gradient_dense;
   table.add(std::move(dense));
 }

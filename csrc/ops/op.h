@@ -60,6 +60,19 @@ enum Trait : std::uint32_t {
   kBoolean = 512,     // the result is bool whatever the operands are
 };
 
+// Rows [row, row + rows) and columns [column, column + columns) of a matrix.
+struct MatrixBlock {
+  std::int64_t row, rows, column, columns;
+};
+
+// What happens to each block of a product as soon as it is computed, on the thread that computed
+// it, while it is still in cache. `values` is the block, with column stride 1.
+class BlockConsumer {
+ public:
+  virtual ~BlockConsumer() = default;
+  virtual void consume(const MatrixBlock& block, const View& values) const = 0;
+};
+
 // Prepared work: pointers, sizes and cuts into chunks are decided, calling it only computes.
 using Launch = std::function<void(const RunState&)>;
 
@@ -83,6 +96,12 @@ struct Op {
   // (those run as chains).
   std::function<Launch(const Attrs&, std::span<const View> in, std::span<const View> out)> prepare;
 
+  // kProduct: the same, handing each block of the result to `consumer`. Where out[0] has no memory
+  // (data is null) the blocks live in scratch memory only.
+  std::function<Launch(const Attrs&, std::span<const View> in, std::span<const View> out,
+                       std::shared_ptr<const BlockConsumer> consumer)>
+      prepare_blocks;
+
   // kView: the output as a view of the input.
   std::function<View(const Attrs&, const View& in)> view;
 
@@ -90,7 +109,8 @@ struct Op {
   // ops. Null: not differentiable.
   std::function<std::vector<Tensor>(const GradientArgs&)> gradient;
 
-  // kProduct: the name of the row that computes activation(a b + bias), inputs (a, b[, bias]).
+  // The name of the row that computes activation(a b + bias) from (a, b[, bias]), for a product
+  // whose epilogue is still free.
   std::string fused;
 
   kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast

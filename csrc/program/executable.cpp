@@ -1,6 +1,7 @@
 #include "program/executable.h"
 
 #include <algorithm>
+#include <chrono>
 #include <optional>
 #include <sstream>
 #include <unordered_map>
@@ -34,6 +35,7 @@ struct Executable::Plan {
     for (const SlotId out : program.outputs) outputs.push_back(view(out));
   }
 
+  // Where a slot lies; null data for what never leaves a chain.
   View view(SlotId slot) const {
     const Slot& s = program.slots[at(slot)];
     const Slot& root = program.slots[at(s.root)];
@@ -41,29 +43,36 @@ struct Executable::Plan {
                      ? static_cast<char*>(root.captured.data)
                      : static_cast<char*>(arena.get()) + memory.offsets[at(s.root)];
     View v = s.layout;
-    v.data = base + s.offset_bytes();
+    const bool resides = root.role == Slot::Role::capture || memory.offsets[at(s.root)] >= 0;
+    v.data = resides ? base + s.offset_bytes() : nullptr;
     return v;
   }
 
-  Launch bind_step(const Step& step) const {
+  Launch bind_step(const Step& step,
+                   std::shared_ptr<const BlockConsumer> consumer = nullptr) const {
     std::vector<View> in, out;
     for (const SlotId i : step.inputs) in.push_back(view(i));
     for (const SlotId o : step.outputs) out.push_back(view(o));
-    return step.op->prepare(step.attrs, in, out);
+    return consumer ? step.op->prepare_blocks(step.attrs, in, out, std::move(consumer))
+                    : step.op->prepare(step.attrs, in, out);
   }
 
   Launch bind_chain(const Cluster& cluster) const {
     ChainSpec spec;
+    std::span<const std::size_t> steps = cluster.steps;
+    if (cluster.product) steps = steps.subspan(1);
     std::unordered_map<SlotId, int> nodes;  // slots computed in this chain
+    for (std::size_t i = 0; i < steps.size(); ++i)
+      nodes[program.steps[steps[i]].outputs[0]] = static_cast<int>(i);
+
     std::vector<SlotId> sources;
-    for (std::size_t i = 0; i < cluster.steps.size(); ++i)
-      nodes[program.steps[cluster.steps[i]].outputs[0]] = static_cast<int>(i);
     const auto source = [&](SlotId slot) {
       const auto known = std::find(sources.begin(), sources.end(), slot);
-      if (known == sources.end()) sources.push_back(slot);
-      return static_cast<int>(known - sources.begin());
+      if (known != sources.end()) return static_cast<int>(known - sources.begin());
+      sources.push_back(slot);
+      return static_cast<int>(sources.size()) - 1;
     };
-    for (const std::size_t s : cluster.steps)
+    for (const std::size_t s : steps)
       for (const SlotId in : program.steps[s].inputs)
         if (!nodes.contains(in)) source(in);
     for (const std::size_t s : cluster.stores)
@@ -74,7 +83,7 @@ struct Executable::Plan {
     };
 
     for (const SlotId slot : sources) spec.sources.push_back(view(slot));
-    for (const std::size_t s : cluster.steps) {
+    for (const std::size_t s : steps) {
       const Step& step = program.steps[s];
       ChainSpec::Node node{step.op, &step.attrs, {}};
       for (std::size_t k = 0; k < step.inputs.size(); ++k) node.inputs[k] = value(step.inputs[k]);
@@ -87,28 +96,43 @@ struct Executable::Plan {
       spec.sinks.push_back({value(store.value), view(store.target)});
     }
     spec.shape = spec.sinks[0].target.shape;
-    return prepare_chain(spec);
+    if (!cluster.product) return prepare_chain(spec);
+    const Step& product = program.steps[cluster.steps[0]];
+    spec.product = source(product.outputs[0]);
+    return bind_step(product, prepare_consumer(spec));
   }
 
+  void launch(std::size_t i, const RunState& state, std::optional<FlushDenormals>& guard) const {
+    // Outside code keeps the float mode that its process chose.
+    if (effects[i])
+      guard.reset();
+    else if (!guard)
+      guard.emplace();
+    launches[i](state);
+  }
+
+  // "product (a) (b) -> (c) chain(op op store) (shape)"
   std::string describe(const Cluster& cluster) const {
     std::ostringstream text;
     const auto shape = [&](SlotId slot) { return program.slots[at(slot)].type.shape; };
-    if (!cluster.chain) {
-      const Step& step = program.steps[cluster.steps[0]];
+    std::span<const std::size_t> steps = cluster.steps;
+    if (!cluster.chain || cluster.product) {
+      const Step& step = program.steps[steps[0]];
       text << step.op->name;
       for (const SlotId in : step.inputs) text << ' ' << shape(in);
       text << " ->";
       for (const SlotId out : step.outputs) text << ' ' << shape(out);
-      return text.str();
+      steps = steps.subspan(1);
     }
-    text << "chain(";
-    for (const std::size_t s : cluster.steps)
-      text << (s == cluster.steps[0] ? "" : " ") << program.steps[s].op->name;
-    for (std::size_t i = 0; i < cluster.stores.size(); ++i)
-      text << (cluster.steps.empty() && i == 0 ? "store" : " store");
+    if (!cluster.chain) return text.str();
+    std::vector<std::string> names;
+    for (const std::size_t s : steps) names.push_back(program.steps[s].op->name);
+    names.resize(names.size() + cluster.stores.size(), "store");
+    text << (cluster.product ? " chain(" : "chain(");
+    for (std::size_t i = 0; i < names.size(); ++i) text << (i == 0 ? "" : " ") << names[i];
     text << ") "
-         << shape(cluster.steps.empty() ? program.stores[cluster.stores[0]].value
-                                        : program.steps[cluster.steps[0]].outputs[0]);
+         << shape(steps.empty() ? program.stores[cluster.stores[0]].value
+                                : program.steps[steps[0]].outputs[0]);
     return text.str();
   }
 
@@ -133,20 +157,23 @@ std::size_t Executable::step_count() const { return plan_->launches.size(); }
 
 void Executable::run(const RunState& state) {
   std::optional<FlushDenormals> guard;
-  for (std::size_t i = 0; i < plan_->launches.size(); ++i) {
-    // Outside code keeps the float mode that its process chose.
-    if (plan_->effects[i])
-      guard.reset();
-    else if (!guard)
-      guard.emplace();
-    plan_->launches[i](state);
-  }
+  for (std::size_t i = 0; i < plan_->launches.size(); ++i) plan_->launch(i, state, guard);
 }
 
-std::string Executable::listing() const {
-  std::string text;
-  for (const std::string& line : plan_->lines) text += line + '\n';
-  return text;
+std::vector<double> Executable::profile(const RunState& state, int repeats) {
+  using Clock = std::chrono::steady_clock;
+  std::vector<double> seconds(plan_->launches.size(), 0.0);
+  for (int r = 0; r < repeats; ++r) {
+    std::optional<FlushDenormals> guard;
+    for (std::size_t i = 0; i < seconds.size(); ++i) {
+      const auto start = Clock::now();
+      plan_->launch(i, state, guard);
+      seconds[i] += std::chrono::duration<double>(Clock::now() - start).count() / repeats;
+    }
+  }
+  return seconds;
 }
+
+const std::vector<std::string>& Executable::launches() const { return plan_->lines; }
 
 }  // namespace pynn

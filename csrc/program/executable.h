@@ -34,7 +34,10 @@ class Executable {
 
   std::size_t arena_bytes() const;
   std::size_t step_count() const;  // launches per replay
-  std::string listing() const;     // one line a launch, for people and tests
+  const std::vector<std::string>& launches() const;  // a line for each, for people and tests
+
+  // Replays `repeats` times and returns the mean seconds of each launch.
+  std::vector<double> profile(const RunState& state, int repeats);
 
  private:
   struct Plan;

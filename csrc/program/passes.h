@@ -15,11 +15,13 @@ void remove_dead_steps(Program& program);
 // Products take the bias and the activation that follow into their epilogue.
 void fuse_epilogues(Program& program);
 
-// A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them.
+// A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them, or
+// a product (the first of its steps) and the chain that consumes it block by block.
 struct Cluster {
   std::vector<std::size_t> steps;   // indices into program.steps, in order
   std::vector<std::size_t> stores;  // indices into program.stores
   bool chain = false;
+  bool product = false;
 };
 
 // Groups the steps that are not views into clusters and puts these in an order that respects every

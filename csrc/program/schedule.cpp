@@ -36,6 +36,8 @@ class Clustering {
           const Slot& slot = program_.slots[at(in)];
           if (slot.root == in && slot.step >= 0) merge(static_cast<std::size_t>(slot.step), i);
         }
+    for (std::size_t i = 0; i < steps_; ++i)
+      if (is_product(i)) feed_chain(i);
     return in_order();
   }
 
@@ -50,14 +52,20 @@ class Clustering {
   bool chainable(std::size_t node) const {
     return node >= steps_ || program_.steps[node].op->is(kPointwise);
   }
+  // Products whose blocks a chain can consume.
+  bool is_product(std::size_t node) const {
+    if (!program_.steps[node].op->is(kProduct)) return false;
+    const TensorType& type = program_.slots[at(program_.steps[node].outputs[0])].type;
+    return type.shape.rank() == 2 && is_float(type.dtype);
+  }
   const Shape& shape(std::size_t node) const {
     const SlotId slot =
         node < steps_ ? program_.steps[node].outputs[0] : program_.stores[node - steps_].value;
     return program_.slots[at(slot)].type.shape;
   }
 
-  // An edge is solid when its ends must not share a chain: the reader sees the memory through a
-  // view or stretched, so that it needs elements of other tiles.
+  // An edge is solid when its ends must not share a cluster: the reader needs more than its own
+  // elements, because it is no pointwise step or sees the memory through a view or stretched.
   void edge(std::size_t from, std::size_t to, bool solid) {
     next_[from].push_back(to);
     if (solid) solid_[from].push_back(to);
@@ -72,7 +80,8 @@ class Clustering {
       for (const SlotId in : reads(i)) {
         const Slot& slot = program_.slots[at(in)];
         const Slot& root = program_.slots[at(slot.root)];
-        const bool solid = slot.root != in || slot.type.shape != shape(i);
+        const bool own_elements = slot.root == in && slot.type.shape == shape(i);
+        const bool solid = !own_elements || !chainable(i);
         if (root.step >= 0) edge(static_cast<std::size_t>(root.step), i, solid);
         for (const std::size_t store : stores_to[at(slot.root)])
           if (store != i) edge(i, store, solid);
@@ -114,7 +123,24 @@ class Clustering {
     const std::size_t a = cluster_[producer], b = cluster_[node];
     if (a == b || !chainable(producer) || shape(producer) != shape(node)) return;
     if (members_[a].size() + members_[b].size() > kMaxChain) return;
-    if (blocked(a, b) || blocked(b, a)) return;
+    if (!blocked(a, b) && !blocked(b, a)) join(a, b);
+  }
+
+  // The first chain that can take the blocks of a product becomes part of its cluster.
+  void feed_chain(std::size_t product) {
+    for (const std::size_t reader : next_[product]) {
+      const std::size_t chain = cluster_[reader];
+      const bool free = std::all_of(members_[chain].begin(), members_[chain].end(),
+                                    [&](std::size_t m) { return chainable(m); });
+      if (!free || shape(product) != shape(reader) || blocked(product, chain) ||
+          blocked(chain, product))
+        continue;
+      join(product, chain);
+      return;
+    }
+  }
+
+  void join(std::size_t a, std::size_t b) {
     for (const std::size_t m : members_[a]) cluster_[m] = b;
     members_[b].insert(members_[b].end(), members_[a].begin(), members_[a].end());
     members_[a].clear();
@@ -136,6 +162,7 @@ class Clustering {
       count += c == i;
       (i < steps_ ? clusters[c].steps : clusters[c].stores).push_back(i < steps_ ? i : i - steps_);
       clusters[c].chain |= chainable(i);
+      clusters[c].product |= !chainable(i) && members_[c].size() > 1;
       for (const std::size_t to : next_[i]) {
         if (cluster_[to] == c) continue;
         out[c].push_back(cluster_[to]);
@@ -150,6 +177,9 @@ class Clustering {
     while (!ready.empty()) {
       const std::size_t c = ready.top().second;
       ready.pop();
+      // A product comes before the chain that it feeds.
+      std::stable_partition(clusters[c].steps.begin(), clusters[c].steps.end(),
+                            [&](std::size_t i) { return !chainable(i); });
       ordered.push_back(std::move(clusters[c]));
       for (const std::size_t to : out[c])
         if (--waits[to] == 0) ready.emplace(last(to), to);

@@ -76,6 +76,50 @@ TEST_CASE("a pre-activation that is read again stays visible") {
           doctest::Approx(std::tanh(run->output(0).as<double>()[i])).epsilon(1e-13));
 }
 
+TEST_CASE("a product hands its blocks to the chain that follows") {
+  // Wide, narrow and tall results, row-major and transposed right operands, kept or not.
+  for (const std::int64_t n : {1, 10, 70, 600}) {
+    for (const std::int64_t m : {1, 37, 700}) {
+      for (const bool transposed : {false, true}) {
+        for (const bool kept : {false, true}) {
+          CAPTURE(m);
+          CAPTURE(n);
+          const Array x = wave({m, 21}, 0.1), w = wave({21, n}, 0.4), wt = wave({n, 21}, 0.4);
+          const Array row = wave({n}, 0.9), column = wave({m, 1}, 0.2), v = wave({m, n}, 0.6);
+          const std::vector<double> old = values(v);
+          const auto product = [&] {
+            return ops::matmul(x, transposed ? ops::transpose(wt) : Tensor(w));
+          };
+          const auto chain = [&](const Tensor& y, const Tensor& state) {
+            return ops::add(ops::multiply(ops::multiply(y, column), row), ops::square(state));
+          };
+          const std::vector<double> y = values(product().array());
+          const std::vector<double> expected = values(chain(product(), v).array());
+          const auto run = compile([&](ProgramRecorder& r) {
+            const Tensor out = product();
+            r.assign(v, chain(out, r.symbol(v)));
+            return kept ? std::vector<Tensor>{out} : std::vector<Tensor>{};
+          });
+          CHECK(run->step_count() == 1);
+          run->run({});
+          CHECK(values(v) == expected);
+          if (kept) CHECK(values(run->output(0)) == y);
+        }
+      }
+    }
+  }
+}
+
+TEST_CASE("a product that reads what its chain stores keeps the old values") {
+  const Array w = wave({30, 30}, 0.3), before = wave({30, 30}, 0.3);
+  const auto run = compile([&](ProgramRecorder& r) {
+    r.assign(w, ops::subtract(w, ops::matmul(w, w)));
+    return std::vector<Tensor>{};
+  });
+  run->run({});
+  CHECK(values(w) == values(ops::subtract(before, ops::matmul(before, before)).array()));
+}
+
 TEST_CASE("steps that nothing needs are dropped") {
   const Array x = wave({8}, 0.1);
   const auto run = compile([&](ProgramRecorder&) {

@@ -1,0 +1,217 @@
+#include <algorithm>
+#include <cstring>
+
+#include "ops/chain_plan.h"
+#include "runtime/thread_pool.h"
+
+namespace pynn::chains {
+
+namespace {
+
+// Spreads one item over a buffer.
+void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
+  switch (size) {
+    case 1:
+      std::memset(buffer, *item, static_cast<std::size_t>(n));
+      break;
+    case 2:
+      std::fill_n(reinterpret_cast<std::uint16_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint16_t*>(item));
+      break;
+    case 4:
+      std::fill_n(reinterpret_cast<std::uint32_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint32_t*>(item));
+      break;
+    default:
+      std::fill_n(reinterpret_cast<std::uint64_t*>(buffer), n,
+                  *reinterpret_cast<const std::uint64_t*>(item));
+  }
+}
+
+template <class T>
+void gather_run(T* out, const T* in, std::int64_t n, std::int64_t stride) {
+  if (stride == 1) {
+    std::memcpy(out, in, static_cast<std::size_t>(n) * sizeof(T));
+  } else {
+    for (std::int64_t i = 0; i < n; ++i) out[i] = in[i * stride];
+  }
+}
+
+void gather_bytes(char* out, const char* in, std::size_t item, std::int64_t n,
+                  std::int64_t stride) {
+  if (stride == 0) return splat(out, in, item, n);
+  switch (item) {
+    case 1:
+      return gather_run(reinterpret_cast<std::uint8_t*>(out),
+                        reinterpret_cast<const std::uint8_t*>(in), n, stride);
+    case 2:
+      return gather_run(reinterpret_cast<std::uint16_t*>(out),
+                        reinterpret_cast<const std::uint16_t*>(in), n, stride);
+    case 4:
+      return gather_run(reinterpret_cast<std::uint32_t*>(out),
+                        reinterpret_cast<const std::uint32_t*>(in), n, stride);
+    default:
+      return gather_run(reinterpret_cast<std::uint64_t*>(out),
+                        reinterpret_cast<const std::uint64_t*>(in), n, stride);
+  }
+}
+
+// The position in the outer extents and in the innermost one, walked in row-major order.
+struct Walk {
+  const Shape& shape;
+  Dims outer;
+  std::int64_t inner;
+
+  Walk(const Shape& s, std::int64_t flat) : shape(s), outer(Dims::filled(s.rank() - 1, 0)) {
+    inner = flat % s.back();
+    flat /= s.back();
+    for (int i = s.rank() - 2; i >= 0; --i) {
+      outer[i] = flat % s[i];
+      flat /= s[i];
+    }
+  }
+  void advance(std::int64_t n) {  // n <= what is left of the run
+    inner += n;
+    if (inner < shape.back()) return;
+    inner = 0;
+    for (int i = shape.rank() - 2; i >= 0; --i) {
+      if (++outer[i] < shape[i]) return;
+      outer[i] = 0;
+    }
+  }
+  const char* address(const Operand& o) const {
+    std::int64_t at = inner * o.strides.back();
+    for (int i = 0; i < outer.rank(); ++i) at += outer[i] * o.strides[i];
+    return o.data + at * static_cast<std::int64_t>(o.item);
+  }
+};
+
+// A chain at work on one thread: its registers, and the scratch they lie in.
+class Worker {
+ public:
+  explicit Worker(const Chain& chain) : chain_(chain) {
+    if (chain.scratch > sizeof(local_)) {
+      heap_ = {allocate(chain.scratch), [n = chain.scratch](void* p) { deallocate(p, n); }};
+      base_ = static_cast<char*>(heap_.get());
+    }
+    for (std::size_t r = 0; r < chain.registers.size(); ++r)
+      at_[r] = base_ + chain.registers[r].buffer;
+    for (const int r : chain.constants) {
+      const Operand& o = operand(r);
+      splat(at(r), o.data, o.item, std::min(chain.tile, chain.elements));
+    }
+  }
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  char*& at(int r) { return at_[static_cast<std::size_t>(r)]; }
+
+  // Computes elements [start, start + n) in row-major order.
+  void tile(std::int64_t start, std::int64_t n) {
+    for (const int r : chain_.fills) {
+      const Operand& o = operand(r);
+      if (o.flat) {
+        at(r) = o.data + start * static_cast<std::int64_t>(o.item);
+        continue;
+      }
+      Walk walk(chain_.shape, start);
+      const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
+      if (reg.kind == Register::Kind::direct) {
+        at(r) = const_cast<char*>(walk.address(o));
+        continue;
+      }
+      char* out = base_ + reg.buffer;
+      for (std::int64_t done = 0; done < n;) {
+        const std::int64_t part = std::min(n - done, chain_.shape.back() - walk.inner);
+        gather_bytes(out + done * static_cast<std::int64_t>(o.item), walk.address(o), o.item, part,
+                     o.strides.back());
+        walk.advance(part);
+        done += part;
+      }
+    }
+    execute(n);
+  }
+
+  // Computes elements [column, column + n) of one row of a matrix.
+  void row_tile(std::int64_t row, std::int64_t column, std::int64_t n) {
+    for (const int r : chain_.fills) {
+      const Operand& o = operand(r);
+      const std::int64_t offset = row * o.strides[0] + column * o.strides[1];
+      char* from = o.data + offset * static_cast<std::int64_t>(o.item);
+      const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
+      if (reg.kind == Register::Kind::direct)
+        at(r) = from;
+      else
+        gather_bytes(base_ + reg.buffer, from, o.item, n, o.strides[1]);
+    }
+    execute(n);
+  }
+
+ private:
+  void execute(std::int64_t n) {
+    const auto count = static_cast<std::size_t>(n);
+    for (const Instruction& i : chain_.instructions) {
+      if (i.kernel != nullptr) {
+        const void* in[3] = {at(i.in[0]), at(i.in[1]), at(i.in[2])};
+        i.kernel(count, at(i.out), in, i.attr.data());
+      } else {
+        i.cast(count, at(i.out), at(i.in[0]));
+      }
+    }
+  }
+
+  const Operand& operand(int r) const {
+    const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
+    return chain_.operands[static_cast<std::size_t>(reg.operand)];
+  }
+
+  alignas(kAlignment) char local_[kScratchBytes + 4096];
+  const Chain& chain_;
+  std::shared_ptr<void> heap_;  // only for chains of very many values
+  char* base_ = local_;
+  std::array<char*, kMaxRegisters> at_;
+};
+
+}  // namespace
+
+void Chain::launch() const {
+  const auto run = [this](std::int64_t first, std::int64_t last) {
+    Worker worker(*this);
+    for (std::int64_t t = first; t < last; ++t) {
+      if (by_runs) {
+        const std::int64_t inner = (t % tiles_per_run) * tile;
+        worker.tile(t / tiles_per_run * shape.back() + inner, std::min(tile, shape.back() - inner));
+      } else {
+        worker.tile(t * tile, std::min(tile, elements - t * tile));
+      }
+    }
+  };
+  const double work = static_cast<double>(elements) * static_cast<double>(instructions.size() + 1);
+  if (tiles <= 1 || work * 2 < kParallelWork) return run(0, tiles);
+  const auto chunks = std::min<std::int64_t>(tiles, 4 * num_threads());
+  parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
+    const auto i = static_cast<std::int64_t>(c);
+    run(tiles * i / chunks, tiles * (i + 1) / chunks);
+  });
+}
+
+void Chain::consume(const MatrixBlock& block, const View& values) const {
+  Worker worker(*this);
+  // Whole rows of row-major operands are one run.
+  if (one_run && block.columns == shape[1] && values.contiguous()) {
+    const std::int64_t n = block.rows * block.columns;
+    for (std::int64_t j = 0; j < n; j += tile) {
+      worker.at(product) = static_cast<char*>(values.at(j));
+      worker.tile(block.row * shape[1] + j, std::min(tile, n - j));
+    }
+    return;
+  }
+  for (std::int64_t i = 0; i < block.rows; ++i) {
+    for (std::int64_t j = 0; j < block.columns; j += tile) {
+      worker.at(product) = static_cast<char*>(values.at(i * values.strides[0] + j));
+      worker.row_tile(block.row + i, block.column + j, std::min(tile, block.columns - j));
+    }
+  }
+}
+
+}  // namespace pynn::chains
