@@ -1,6 +1,9 @@
 // Threads, instruction sets, random state, memory, and the op table.
 #include <pybind11/stl.h>
 
+#include <algorithm>
+#include <atomic>
+
 #include "bindings/convert.h"
 #include "bindings/tensor.h"
 #include "kernels/table.h"
@@ -53,8 +56,17 @@ bool all_finite(py::handle value) {
     values = Array::empty(dtype == DType::bf16 ? DType::f32 : dtype, x.shape());
     copy_into(values, x.array());
   }
-  return kernels::table().all_finite[index(values.dtype)](static_cast<std::size_t>(values.size()),
-                                                          values.data);
+  constexpr std::size_t kChunk = 1 << 20;  // elements
+  const auto size = static_cast<std::size_t>(values.size());
+  const std::size_t width = item_size(values.dtype);
+  const auto check = kernels::table().all_finite[index(values.dtype)];
+  std::atomic<bool> finite{true};
+  parallel_for((size + kChunk - 1) / kChunk, [&](std::size_t c) {
+    const std::size_t first = c * kChunk;
+    const char* data = static_cast<const char*>(values.data) + first * width;
+    if (finite && !check(std::min(kChunk, size - first), data)) finite = false;
+  });
+  return finite;
 }
 
 py::dict allocator_statistics() {
