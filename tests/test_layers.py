@@ -330,6 +330,44 @@ def test_a_recorded_numpy_layer_has_the_right_gradients() -> None:
     check_layer(Outer(), inputs((4,)))
 
 
+def test_a_numpy_layer_may_call_native_ones() -> None:
+    class Wrapped(Layer):
+        def __init__(self) -> None:
+            super().__init__(dtype="float64")
+            self.inner = Dense(2, "tanh")
+
+        def forward(self, x: np.ndarray) -> np.ndarray:
+            self.x = x
+            return np.sin(self.inner.forward(x))
+
+        def backward(self, grad: np.ndarray) -> np.ndarray:
+            return self.inner.backward(grad * np.cos(self.inner.forward(self.x)))
+
+    class Outer(Layer):
+        def __init__(self) -> None:
+            super().__init__(dtype="float64")
+            self.wrapped = Wrapped()
+
+        def forward(self, x: Any) -> Any:
+            return self.wrapped(x) * 3.0
+
+    check_layer(Wrapped(), inputs((4,)))
+    check_layer(Outer(), inputs((4,)))
+
+
+def test_a_layer_may_extend_another() -> None:
+    class Doubled(Dense):
+        def forward(self, x: Any) -> Any:
+            return 2.0 * super().forward(x)
+
+    layer = Doubled(3, "tanh", dtype="float64")
+    x = inputs((4,))
+    check_layer(layer, x)
+    kernel, bias = layer.get_weights()
+    np.testing.assert_allclose(layer(x), 2 * np.tanh(x @ kernel + bias), rtol=1e-12)
+    assert layer.name == "doubled"
+
+
 def test_a_numpy_layer_equals_the_native_one() -> None:
     own, native = NumpyDense(3), Dense(3, "tanh")
     x = inputs((4,)).astype("float32")

@@ -33,7 +33,6 @@ def record_host(layer: Layer, forward: Callable[[Any, Any], Any], x: Tensor) -> 
     recorder = Recorder.current()
     assert recorder is not None
     training = bool(recorder.training)
-    parameters = layer.parameters
     backward = type(layer).backward.__wrapped__  # type: ignore[attr-defined]
     use = object()  # this place in the program: a shared layer has several
 
@@ -56,6 +55,7 @@ def record_host(layer: Layer, forward: Callable[[Any, Any], Any], x: Tensor) -> 
         return [dx, *(_gradient(parameter) for parameter in parameters)]
 
     shape = _output_shape(layer, compute, x)
+    parameters = layer.parameters  # now that layers called by forward are built as well
     inputs = [x, *parameters]
     name = f"python_call:{layer.name}"
     return host_call(compute, inputs, [(shape, x.dtype)], backward=differentiate, name=name)[0]
