@@ -55,7 +55,7 @@ def show(records: Sequence[results.Record], picture: Path | None) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure what was asked for; return the exit status."""
+    """Measure what was asked for, print and write it; return the exit status."""
     repeat = 1 if args.quick else args.repeat
     setting = Setting(args.threads, repeat, 1e-3 if args.quick else 0.02)
     labels = args.peers.split(",") if args.peers else list(PEERS)
@@ -68,8 +68,10 @@ def run(args: argparse.Namespace) -> int:
         if not chosen:
             print(f"no workload matches {args.only!r}; see --list", file=sys.stderr)
             return 2
-        if any("source" in w.arguments for w in chosen):
-            print(store_mnist(Path(folder), quick=args.quick))
+        said = ""
+        if any(w.arguments.get("source") == folder for w in chosen):
+            said = store_mnist(Path(folder), quick=args.quick)
+            print(said)
         peak = Peak(setting.threads)
         if peak.missing:
             print(f"peak not measured: {peak.missing}")
@@ -81,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
             common = {"threads": setting.threads, "versions": versions}
             for number, workload in enumerate(chosen, 1):
                 print(f"[{number}/{len(chosen)}] {workload.name}", file=sys.stderr)
-                records.append(results.record(measure(workload, crew, peak, setting), common))
+                data = {"data": said} if workload.arguments.get("source") == folder else {}
+                row = measure(workload, crew, peak, setting)
+                records.append(results.record(row, {**common, **data}))
 
     path = args.output or (None if args.quick else results.default_path(setting.threads))
     if path is not None:

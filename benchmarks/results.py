@@ -25,7 +25,7 @@ def record(row: Row, setting: Record) -> Record:
     ----------
     row : Row
     setting : dict
-        What holds for the whole run: threads, versions.
+        What else belongs beside the figures: threads, versions, where the data came from.
     """
     workload = row.workload
     peak = {"best": max(row.peaks), "all": row.peaks} if row.peaks else None
