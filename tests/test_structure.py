@@ -74,7 +74,7 @@ def test_kernel_files_are_self_contained(path: Path) -> None:
     assert not re.search(r"\bthrow\b|\bnew\b|\bmalloc\b|std::vector|std::string", text)
     if path.suffix == ".cpp":
         filled = re.findall(r"^void (fill_\w+)\(Table& \w+\)", text, flags=re.M)
-        assert filled == [f"fill_{path.stem}"]
+        assert set(filled) == {f"fill_{path.stem}"}
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
