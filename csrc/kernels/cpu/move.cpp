@@ -8,11 +8,13 @@
 namespace pynn::kernels::PYNN_ISA {
 namespace {
 
-// The compiler vectorises this for every pair of types better than generic lanes can say it.
+// The compiler vectorises this for every pair of types better than generic lanes can say it, but a
+// bool it reads best as the byte 0 or 1 that it is.
 template <class To, class From>
 void cast_all(std::size_t n, void* out, const void* in) {
+  using Source = std::conditional_t<std::is_same_v<From, bool>, std::uint8_t, From>;
   const auto to = static_cast<To*>(out);
-  const auto from = static_cast<const From*>(in);
+  const auto from = static_cast<const Source*>(in);
   for (std::size_t i = 0; i < n; ++i) to[i] = cast<To>(from[i]);
 }
 
