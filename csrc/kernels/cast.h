@@ -3,8 +3,8 @@
 
 #include <type_traits>
 
-#include "kernels/inline.h"
 #include "runtime/dtype.h"
+#include "runtime/inline.h"
 
 namespace pynn::kernels::PYNN_ISA {
 namespace {

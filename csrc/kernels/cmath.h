@@ -4,7 +4,7 @@
 
 #include <cmath>
 
-#include "kernels/inline.h"
+#include "runtime/inline.h"
 
 namespace pynn::kernels::PYNN_ISA {
 namespace {

@@ -8,7 +8,7 @@
 
 #include <type_traits>
 
-#include "kernels/inline.h"
+#include "runtime/inline.h"
 
 namespace pynn::kernels::PYNN_ISA {
 namespace {

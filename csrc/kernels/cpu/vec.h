@@ -9,7 +9,7 @@
 #include <type_traits>
 #include <utility>
 
-#include "kernels/inline.h"
+#include "runtime/inline.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
