@@ -360,7 +360,22 @@ void copy_into(const View& target, const View& source) {
   }
 }
 
+bool copy_plain(const View& target, PyObject* value) {
+  if (!is_ndarray(value) || target.dtype == DType::bf16) return false;
+  const auto* a = py::detail::array_proxy(value);
+  constexpr int kPlain = Npy::NPY_ARRAY_C_CONTIGUOUS_ | Npy::NPY_ARRAY_ALIGNED_;
+  const auto* descr = descr_of(value);
+  const std::optional<Held> type = held(descr->type_num);
+  if ((a->flags & kPlain) != kPlain || descr->byteorder == '>' || !type || !type->exact ||
+      type->dtype != target.dtype ||
+      !std::equal(a->dimensions, a->dimensions + a->nd, target.shape.begin(), target.shape.end()))
+    return false;
+  if (target.size() != 0) std::memmove(target.data, a->data, target.bytes());
+  return true;
+}
+
 void copy_into(const View& target, PyObject* value) {
+  if (target.contiguous() && copy_plain(target, value)) return;
   const Tensor source =
       to_tensor(value, target.dtype);  // a Python number goes in at full precision
   if (source.shape() != target.shape)

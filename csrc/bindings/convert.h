@@ -63,6 +63,9 @@ py::object to_numpy(Tensor tensor);
 // Writes `value` (anything to_tensor takes, of the same shape) into `target`.
 void copy_into(const View& target, PyObject* value);
 void copy_into(const View& target, const View& source);
+// The short way for what is most often given: an array of the target's shape and dtype in C order,
+// for a contiguous target. False, and nothing done, for anything else.
+bool copy_plain(const View& target, PyObject* value);
 
 // False for memory of a read-only NumPy array.
 bool writable(const Array& array);

@@ -94,6 +94,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
     const Locked locked(executable);
     for (Py_ssize_t i = 0; i < count; ++i) {
       const View& input = executable.input(static_cast<std::size_t>(i));
+      if (copy_plain(input, args[i])) continue;
       const Tensor value = to_tensor(args[i]);
       if (value.shape() != input.shape)
         fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ",
