@@ -55,10 +55,13 @@ class Paused {
 
 py::object tensor_or_none(const Tensor& x) { return x.defined() ? checked(wrap(x)) : py::none(); }
 
-py::object current() {
+// A plain C function: layers ask at every call.
+PyObject* current(PyObject*, PyObject*) {
   // A host function that runs eagerly inside a recording is not being recorded.
   const std::vector<py::object>& stack = PyRecorder::active();
-  return stack.empty() || active_recorder() == nullptr ? py::none() : stack.back();
+  const py::object& recorder =
+      stack.empty() || active_recorder() == nullptr ? py::none() : stack.back();
+  return py::object(recorder).release().ptr();
 }
 
 std::vector<Tensor> tensors_of(py::handle sequence) {
@@ -118,26 +121,29 @@ void add_recorder(py::module_& m) {
       .def(
           "__exit__", [](Paused& self, const py::args&) { self.exit(); },
           "__exit__($self, *args)\n--\n\nGoes on recording.");
-  py::class_<PyRecorder>(m, "Recorder",
-                         "Recorder(training=False)\n--\n\n"
-                         "Records the tensor operations of its thread, between ``with`` and the "
-                         "end of the block, as a\n"
-                         "program that `compile` makes executable.\n\n"
-                         "Parameters\n----------\n"
-                         "training : bool\n    What layers such as dropout ask for.\n\n"
-                         "Examples\n--------\n"
-                         ">>> from pynn._native import Recorder\n"
-                         ">>> with Recorder() as recorder:\n"
-                         "...     x = recorder.input((2,), \"float32\")\n"
-                         "...     y = x * x\n"
-                         "...     (dx,) = recorder.gradient(y, [x])\n"
-                         ">>> recorder.compile([y, dx])([1.0, 3.0])\n"
-                         "[array([1., 9.], dtype=float32), array([2., 6.], dtype=float32)]")
-      .def(py::init<bool>(), py::arg("training") = false)
+  py::class_<PyRecorder> recorder(
+      m, "Recorder",
+      "Recorder(training=False)\n--\n\n"
+      "Records the tensor operations of its thread, between ``with`` and the "
+      "end of the block, as a\n"
+      "program that `compile` makes executable.\n\n"
+      "Parameters\n----------\n"
+      "training : bool\n    What layers such as dropout ask for.\n\n"
+      "Examples\n--------\n"
+      ">>> from pynn._native import Recorder\n"
+      ">>> with Recorder() as recorder:\n"
+      "...     x = recorder.input((2,), \"float32\")\n"
+      "...     y = x * x\n"
+      "...     (dx,) = recorder.gradient(y, [x])\n"
+      ">>> recorder.compile([y, dx])([1.0, 3.0])\n"
+      "[array([1., 9.], dtype=float32), array([2., 6.], dtype=float32)]");
+  static PyMethodDef current_row = {
+      "current", current, METH_NOARGS,
+      "current()\n--\n\nThe recorder of this thread, or None outside recordings."};
+  recorder.attr("current") = py::staticmethod(checked(PyCFunction_New(&current_row, nullptr)));
+  recorder.def(py::init<bool>(), py::arg("training") = false)
       .def_property_readonly("training", &PyRecorder::training,
                              "Whether a training step is being recorded.")
-      .def_static("current", &current,
-                  "current()\n--\n\nThe recorder of this thread, or None outside recordings.")
       .def_static(
           "paused", [] { return std::make_unique<Paused>(); },
           "paused()\n--\n\nA context manager in which this thread records nothing.")

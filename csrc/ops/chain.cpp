@@ -262,12 +262,19 @@ std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
 }
 
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {
-  // The common case, a small run of contiguous operands, needs no chain.
+  // The common case, a small run of contiguous operands or of single values, needs no chain.
   constexpr std::int64_t kSmall = 32 * 1024;
+  constexpr std::int64_t kSplat = 512;  // a single value is spread over at most so many
   if (op.pointwise != kernels::Pointwise::count && out.size() <= kSmall) {
     bool plain = true;
     const void* data[3] = {};
+    alignas(kAlignment) char spread[3][kSplat * sizeof(double)];
     for (std::size_t i = 0; i < in.size(); ++i) {
+      if (in[i].size() == 1 && out.size() <= kSplat && in[i].dtype != DType::bf16) {
+        splat(spread[i], in[i].as<char>(), item_size(in[i].dtype), out.size());
+        data[i] = spread[i];
+        continue;
+      }
       plain &= in[i].shape == out.shape && in[i].dtype != DType::bf16 && in[i].contiguous();
       data[i] = in[i].data;
     }

@@ -61,4 +61,7 @@ struct Chain : BlockConsumer {
   void consume(const MatrixBlock& block, const View& values) const override;
 };
 
+// Spreads one item of `size` bytes over a buffer of n.
+void splat(char* buffer, const char* item, std::size_t size, std::int64_t n);
+
 }  // namespace pynn::chains

@@ -6,9 +6,6 @@
 
 namespace pynn::chains {
 
-namespace {
-
-// Spreads one item over a buffer.
 void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
   switch (size) {
     case 1:
@@ -27,6 +24,8 @@ void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
                   *reinterpret_cast<const std::uint64_t*>(item));
   }
 }
+
+namespace {
 
 template <class T>
 void gather_run(T* out, const T* in, std::int64_t n, std::int64_t stride) {
