@@ -173,7 +173,8 @@ TEST_CASE("argmax and argmin stop at the first NaN") {
 
 namespace {
 
-constexpr std::size_t kRowLengths[] = {1, 2, 3, 5, 8, 10, 15, 16, 17, 31, 32, 33, 100, 1000, 5000};
+constexpr std::size_t kRowLengths[] = {1,  2,  3,  5,  8,  10, 15,  16,   17,  31,
+                                       32, 33, 48, 50, 64, 65, 100, 1000, 5000};
 
 template <class T>
 void check_rows(kernels::RowsFn f, kernels::RowsFn expected_f, const Rows<T>& in, bool one_a_row) {

@@ -131,27 +131,41 @@ PYNN_INLINE Vec<T> reduce_leaf(std::size_t n, const Op& op, const F& f, const In
 // The same by halves down to leaves that fit the L1 cache: an error like that of pairwise
 // summation, and an order that depends on n alone.
 template <class T, class Op, class F, class... In>
-Vec<T> reduce(std::size_t n, const Op& op, const F& f, const In*... in) {
+Vec<T> reduce_halves(std::size_t n, const Op& op, const F& f, const In*... in) {
   constexpr int kChains = 8;
   constexpr std::size_t kLeaf = kChains * kLanes<T> * 16;
   if (n <= kLeaf) return reduce_leaf<kChains, T>(n, op, f, in...);
   const std::size_t half = (n / kLeaf + 1) / 2 * kLeaf;
-  return op(reduce<T>(half, op, f, in...), reduce<T>(n - half, op, f, (in + half)...));
+  return op(reduce_halves<T>(half, op, f, in...),
+            reduce_halves<T>(n - half, op, f, (in + half)...));
+}
+
+// op over f(in[i]...).
+template <class T, class Op, class F, class... In>
+PYNN_INLINE T reduce(std::size_t n, const Op& op, const F& f, const In*... in) {
+  using V = Vec<T>;
+  if (n > static_cast<std::size_t>(kLanes<T>)) return fold(reduce_halves<T>(n, op, f, in...), op);
+  const V identity = broadcast<V>(Op::template identity<T>);
+  return fold(select(first_lanes<V>(n), V(f(load_first(in, n)...)), identity), op);
 }
 
 // Index of the first element for which `test` is true, or n.
 template <class T, class F>
 PYNN_INLINE std::size_t find_first(std::size_t n, const F& test, const T* x) {
-  constexpr std::size_t N = kLanes<T>, kUnroll = 4;
+  using V = Vec<T>;
+  constexpr std::size_t N = kLanes<T>;
+  const auto block = [&](std::size_t i) { return test(load(x + i)); };
   std::size_t i = 0;
-  const auto block = [&](std::size_t k) { return test(load<T>(x + i + k * N)); };
-  while (i + kUnroll * N <= n && !any(block(0) | block(1) | block(2) | block(3))) i += kUnroll * N;
+  while (i + 4 * N <= n && !any(block(i) | block(i + N) | block(i + 2 * N) | block(i + 3 * N))) {
+    i += 4 * N;
+  }
   for (; i < n; i += N) {
     const std::size_t count = n - i < N ? n - i : N;
-    const auto hit = test(load_first<T>(x + i, count));
-    for (std::size_t lane = 0; lane < count; ++lane) {
-      if (hit[lane]) return i + lane;
-    }
+    const Mask<V> hit = test(load_first(x + i, count)) & first_lanes<V>(count);
+    if (!any(hit)) continue;
+    const auto smaller = [](auto a, auto b) { return a < b ? a : b; };
+    const auto lane = lane_numbers<V>() | ~hit;  // -1 where there is no hit: the largest unsigned
+    return i + fold(as<typename UnsignedOf<sizeof(T)>::type>(lane), smaller);
   }
   return n;
 }

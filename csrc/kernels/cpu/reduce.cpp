@@ -9,8 +9,7 @@ namespace {
 template <class Op, class T>
 void reduce_run(std::size_t n, const void* x, void* out) {
   using L = ReduceLane<Op, T>;
-  const auto lanes = reduce<L>(n, Op{}, Identity{}, static_cast<const L*>(x));
-  *static_cast<L*>(out) = fold(lanes, Op{});
+  *static_cast<L*>(out) = reduce<L>(n, Op{}, Identity{}, static_cast<const L*>(x));
 }
 
 // A block of rows is reduced in registers in kColumnChains chains (row modulo kColumnChains).
@@ -129,7 +128,7 @@ void reduce_columns(std::size_t rows, std::size_t cols, std::ptrdiff_t ld, const
 template <class Op, class T>
 std::int64_t arg_extreme(std::size_t n, const void* x) {
   const auto p = static_cast<const T*>(x);
-  const T extreme = fold(reduce<T>(n, Op{}, Identity{}, p), Op{});
+  const T extreme = reduce<T>(n, Op{}, Identity{}, p);
   const auto wanted = broadcast<Vec<T>>(extreme);
   if (extreme != extreme) {
     return static_cast<std::int64_t>(find_first(

@@ -10,12 +10,12 @@ namespace {
 
 template <class T>
 PYNN_INLINE T row_max(std::size_t cols, const T* x) {
-  return fold(reduce<T>(cols, reducer::max{}, Identity{}, x), reducer::max{});
+  return reduce<T>(cols, reducer::max{}, Identity{}, x);
 }
 
 template <class T>
 PYNN_INLINE T row_sum(std::size_t cols, const T* x) {
-  return fold(reduce<T>(cols, reducer::sum{}, Identity{}, x), reducer::sum{});
+  return reduce<T>(cols, reducer::sum{}, Identity{}, x);
 }
 
 // sum of e^(x - shift)
@@ -24,7 +24,7 @@ PYNN_INLINE T row_sum_exp(std::size_t cols, const T* x, T shift) {
   using V = Vec<T>;
   const V s = broadcast<V>(shift);
   const auto f = [s](V v) __attribute__((always_inline)) { return math::exp(v - s); };
-  return fold(reduce<T>(cols, reducer::sum{}, f, x), reducer::sum{});
+  return reduce<T>(cols, reducer::sum{}, f, x);
 }
 
 template <class T>
@@ -129,8 +129,7 @@ void softmax_grad(std::size_t rows, std::size_t cols, const void* dy, const void
   auto dxi = static_cast<T*>(dx);
   for (std::size_t i = 0; i < rows; ++i, dyi += cols, yi += cols, dxi += cols) {
     const auto product = [](V a, V b) { return a * b; };
-    const auto lanes = reduce<T>(cols, reducer::sum{}, product, dyi, yi);
-    const V sum = broadcast<V>(fold(lanes, reducer::sum{}));
+    const V sum = broadcast<V>(reduce<T>(cols, reducer::sum{}, product, dyi, yi));
     map(
         cols, [sum](V d, V v) { return v * (d - sum); }, dxi, dyi, yi);
   }

@@ -162,15 +162,19 @@ PYNN_INLINE void store_first(T* p, V v, std::size_t n) {
                                        reinterpret_cast<const char*>(&v), n * sizeof(T));
 }
 
-// True in the first n lanes.
+// 0, 1, 2, ... as integers of the lanes' size.
 template <class V, std::size_t... I>
-PYNN_INLINE Mask<V> first_lanes(std::size_t n, std::index_sequence<I...>) {
-  using M = Mask<V>;
-  return M{static_cast<Elem<M>>(I)...} < broadcast<M>(static_cast<Elem<M>>(n));
+PYNN_INLINE Mask<V> lane_numbers(std::index_sequence<I...>) {
+  return Mask<V>{static_cast<Elem<Mask<V>>>(I)...};
 }
 template <class V>
+PYNN_INLINE Mask<V> lane_numbers() {
+  return lane_numbers<V>(std::make_index_sequence<kLanesOf<V>>{});
+}
+// True in the first n lanes.
+template <class V>
 PYNN_INLINE Mask<V> first_lanes(std::size_t n) {
-  return first_lanes<V>(n, std::make_index_sequence<kLanesOf<V>>{});
+  return lane_numbers<V>() < broadcast<Mask<V>>(static_cast<Elem<Mask<V>>>(n));
 }
 
 // mask ? a : b, lane by lane.
