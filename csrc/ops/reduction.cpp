@@ -38,6 +38,7 @@ class Reduction {
   }
 
   void run() const {
+    if (outer_ * parts_ * across_ == 1) return reduce(n_, inner_, in_, out_);
     char* target = parts_ > 1 ? static_cast<char*>(partial_.get()) : out_;
     chunks_.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
