@@ -57,8 +57,9 @@ template <class T>
 void transpose(std::ptrdiff_t rows, std::ptrdiff_t cols, const T* x, std::ptrdiff_t ldx, T* y,
                std::ptrdiff_t ldy) {
   constexpr std::ptrdiff_t N = kBlock<T>;
-  for (std::ptrdiff_t i = 0; i < rows; i += N) {
-    for (std::ptrdiff_t j = 0; j < cols; j += N) {
+  // Down the rows of x first: y is then written in runs of whole cache lines.
+  for (std::ptrdiff_t j = 0; j < cols; j += N) {
+    for (std::ptrdiff_t i = 0; i < rows; i += N) {
       const T* from = x + i * ldx + j;
       T* to = y + j * ldy + i;
       if (rows - i >= N && cols - j >= N) {
