@@ -14,8 +14,10 @@ namespace {
 // of multiply-adds. A block also reads its rows and columns once, at some 8 multiply-adds an
 // element, and must be handed out. The bits of a product do not depend on its blocks.
 Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item) {
-  // For as many threads as may come: their number can change between replays.
-  const int threads = std::max(num_threads(), available_cpus());
+  // For as many threads as may come: their number can change between replays. Asking how many CPUs
+  // there are reads files.
+  static const int cpus = available_cpus();
+  const int threads = std::max(num_threads(), cpus);
   const auto m = static_cast<double>(g.m), n = static_cast<double>(g.n),
              k = static_cast<double>(g.k);
   Extent best{g.m, g.n};
