@@ -15,7 +15,7 @@ namespace {
 
 using Npy = py::detail::npy_api;
 
-constexpr int kNpyDatetime = 21, kNpyTimedelta = 22, kNpyHalf = 23;
+constexpr int kNpyHalf = 23;  // not among the numbers that pybind11 names
 constexpr int kNpyNotSwapped = 0x0200;
 
 PyObject* numpy_descr(DType d) {  // a new reference; bfloat16 as the float32 that carries it

@@ -30,8 +30,9 @@ constexpr Function matmul_function{
     "matmul", "a, b, out=None", nullptr, [](Call& call) {
       Operands operands;
       const auto [a, b] = operands.take_pair(call[0], call[1]);
-      return operands.result(operands.run(product_work(a, b), [&] { return ops::matmul(a, b); }),
-                             call[2]);
+      return operands.result(
+          operands.run(product_work(a, b), [&a = a, &b = b] { return ops::matmul(a, b); }),
+          call[2]);
     }};
 
 constexpr Function dense_function{
@@ -159,7 +160,8 @@ constexpr Function pad_function{
       const Tensor& x = operands.take(call[0]);
       const auto [before, after] = parse_pad_width(call[1], x.rank());
       const double value = call.real(2, 0);
-      return operands.result(operands.run([&] { return ops::pad(x, before, after, value); }));
+      return operands.result(operands.run(
+          [&, &before = before, &after = after] { return ops::pad(x, before, after, value); }));
     }};
 
 constexpr Function take_function{

@@ -28,7 +28,7 @@ PyObject* binary(Call& call, Compute compute) {
   Operands operands;
   const auto [a, b] = operands.take_pair(call[0], call[1]);
   if constexpr (is_power) check_power(a, b);
-  return operands.result(operands.run([&] { return compute(a, b); }), call[2]);
+  return operands.result(operands.run([&, &a = a, &b = b] { return compute(a, b); }), call[2]);
 }
 
 #define PYNN_ROW(NAME, ...)                                                                \
@@ -67,7 +67,8 @@ constexpr Function where_function{
       Operands operands;
       const Tensor& condition = operands.take(call[0]);
       const auto [a, b] = operands.take_pair(call[1], call[2]);
-      return operands.result(operands.run([&] { return ops::where(condition, a, b); }), call[3]);
+      return operands.result(
+          operands.run([&, &a = a, &b = b] { return ops::where(condition, a, b); }), call[3]);
     }};
 
 constexpr Function cast_function{

@@ -19,7 +19,7 @@ PyObject* apply_binary(Binary op, PyObject* a, PyObject* b) {
     if (!mixes(a) || !mixes(b)) Py_RETURN_NOTIMPLEMENTED;
     Operands operands;
     const auto [x, y] = operands.take_pair(a, b);
-    return wrap(operands.run([&] { return op(x, y); }));
+    return wrap(operands.run([&, &x = x, &y = y] { return op(x, y); }));
   });
 }
 
