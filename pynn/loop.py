@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pynn._native import NonFiniteLossError, run_epochs
+from pynn._native import Checkpoint, NonFiniteLossError, run_epochs
 from pynn.batches import Data
 from pynn.callbacks import CallbackList
 from pynn.progress import ProgressBar
@@ -42,7 +42,7 @@ class FitLoop:
             "shuffle": shuffle,
             "key": fresh_key(),
             "check_loss": True,
-            "state": [*network.weights, *network.optimizer.variables],
+            "checkpoint": Checkpoint([*network.weights, *network.optimizer.variables]),
         }
 
     @property
@@ -89,7 +89,8 @@ class FitLoop:
         except NonFiniteLossError as error:
             error.args = (
                 f"the loss of {self._network} became {error.value} in epoch {error.epoch + 1}, "
-                f"batch {error.batch + 1}; the weights are back to the start of that epoch. "
+                f"batch {error.batch + 1}; the weights are back to the last good ones, from the start of "
+                f"{'that' if error.batch else 'an earlier'} epoch. "
                 "A smaller learning rate or clipnorm may help",
             )
             raise

@@ -144,7 +144,8 @@ class Trainable:
             If data or arguments are not as described; the network is as before.
         NonFiniteLossError
             If the loss becomes NaN or infinite. It names epoch and batch, counted from 1, and the
-            weights are those from the start of that epoch.
+            weights are the last good ones: those from the start of that epoch, or of the one
+            before if its first loss is not finite.
         """
         network = cast("Network", self)
         self._require_use("fit")

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ import pytest
 from helpers import check_gradient
 
 from pynn import Tensor, Variable, _native, ops
-from pynn._native import Executable, NonFiniteLossError, Recorder, host_call, run_epochs
+from pynn._native import Checkpoint, Executable, NonFiniteLossError, Recorder, host_call, run_epochs
 
 # --- recordings
 
@@ -401,7 +401,15 @@ def test_a_loss_that_is_not_finite() -> None:
     run_epochs(program, None, [x[:10], y[:10]], batch_size=10)
     before = w.tolist()
     with pytest.raises(NonFiniteLossError, match=r"inf at epoch 2, batch 1") as caught:
-        run_epochs(program, None, [x, y], batch_size=10, first_epoch=2, check_loss=True, state=[w])
+        run_epochs(
+            program,
+            None,
+            [x, y],
+            batch_size=10,
+            first_epoch=2,
+            check_loss=True,
+            checkpoint=Checkpoint([w]),
+        )
     assert isinstance(caught.value, ArithmeticError)
     assert (caught.value.epoch, caught.value.batch) == (2, 1)
     assert caught.value.value == np.inf
@@ -427,10 +435,10 @@ except KeyboardInterrupt:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="sends a POSIX signal")
-def test_ctrl_c_stops_the_loop_and_leaves_it_usable() -> None:
+def test_ctrl_c_stops_the_loop_and_leaves_it_usable(tmp_path: Path) -> None:
     command = [sys.executable, "-c", ENDLESS]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(p for p in sys.path if p)}
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment) as process:
+    # Not in the source tree, which would hide the installed package.
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=tmp_path) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
         time.sleep(0.3)

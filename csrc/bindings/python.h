@@ -3,6 +3,7 @@
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
+#include <unistd.h>
 
 #include <functional>
 #include <optional>
@@ -75,9 +76,17 @@ inline constexpr double kReleaseWork = 2e6;
 
 class ReleaseGil {
  public:
-  explicit ReleaseGil(bool release) : state_(release ? PyEval_SaveThread() : nullptr) {}
+  explicit ReleaseGil(bool release = true) : state_(release ? PyEval_SaveThread() : nullptr) {}
   ~ReleaseGil() {
-    if (state_ != nullptr) PyEval_RestoreThread(state_);
+    if (state_ == nullptr) return;
+    // When the interpreter is shutting down, taking the GIL ends a daemon thread by unwinding it,
+    // which a destructor must not let out: the thread waits here for the end of the process
+    // instead.
+    try {
+      PyEval_RestoreThread(state_);
+    } catch (...) {
+      for (;;) pause();
+    }
   }
   ReleaseGil(const ReleaseGil&) = delete;
   ReleaseGil& operator=(const ReleaseGil&) = delete;

@@ -95,8 +95,8 @@ std::function<bool(const EpochLoop::Progress&, bool)> make_poll(py::handle poll)
 
 py::object run_epochs(py::handle full, py::handle tail, py::handle data, std::int64_t batch_size,
                       std::int64_t epochs, bool shuffle, py::handle key, std::int64_t first_epoch,
-                      bool check_loss, py::handle gathered, py::handle state, py::handle poll,
-                      double poll_seconds) {
+                      bool check_loss, py::handle gathered, std::shared_ptr<Checkpoint> checkpoint,
+                      py::handle poll, double poll_seconds) {
   EpochLoop loop;
   loop.full = executable_of(full);
   loop.tail = executable_of(tail);
@@ -114,7 +114,7 @@ py::object run_epochs(py::handle full, py::handle tail, py::handle data, std::in
   for (const py::handle item : items)
     loop.data.push_back(rows_of(item, step.input(loop.data.size()), loop.data.size()));
   loop.gathered = written(gathered, "gathered");
-  loop.state = written(state, "state");
+  loop.checkpoint = std::move(checkpoint);
   check(loop);
   loop.poll = make_poll(poll);
   loop.poll_seconds = poll_seconds;
@@ -124,7 +124,7 @@ py::object run_epochs(py::handle full, py::handle tail, py::handle data, std::in
   {
     const Inside inside_full(loop.full.get());
     const Inside inside_tail(loop.tail == loop.full ? nullptr : loop.tail.get());
-    const py::gil_scoped_release release;
+    const ReleaseGil release;
     history = loop.run();
   }
   return to_matrix(history);
@@ -133,13 +133,22 @@ py::object run_epochs(py::handle full, py::handle tail, py::handle data, std::in
 }  // namespace
 
 void add_training(py::module_& m) {
+  py::class_<Checkpoint, std::shared_ptr<Checkpoint>>(
+      m, "Checkpoint",
+      "Copies of tensors from a moment at which they were known to be good: the start of the last\n"
+      "epoch whose first loss was finite.")
+      .def(py::init([](py::handle tensors) {
+             return std::make_shared<Checkpoint>(written(tensors, "Checkpoint"));
+           }),
+           py::arg("tensors"));
   m.def(
       "run_epochs", &run_epochs, py::arg("full"), py::arg("tail"), py::arg("data"), py::kw_only(),
       py::arg("batch_size"), py::arg("epochs") = 1, py::arg("shuffle") = false, py::arg("key") = 0,
       py::arg("first_epoch") = 0, py::arg("check_loss") = false, py::arg("gathered") = py::none(),
-      py::arg("state") = py::none(), py::arg("poll") = py::none(), py::arg("poll_seconds") = 0.05,
+      py::arg("checkpoint") = py::none(), py::arg("poll") = py::none(),
+      py::arg("poll_seconds") = 0.05,
       "run_epochs(full, tail, data, *, batch_size, epochs=1, shuffle=False, key=0, first_epoch=0, "
-      "check_loss=False, gathered=None, state=None, poll=None, poll_seconds=0.05)\n--\n\n"
+      "check_loss=False, gathered=None, checkpoint=None, poll=None, poll_seconds=0.05)\n--\n\n"
       "Replays a program over the rows of `data`, batch by batch, without the GIL.\n\n"
       "Parameters\n----------\n"
       "full, tail : Executable or None\n"
@@ -151,8 +160,8 @@ void add_training(py::module_& m) {
       "check_loss : bool\n    Stop when the first output is not finite.\n"
       "gathered : sequence of arrays, optional\n"
       "    Filled with the outputs, row by row; without, the outputs are summed over the batches.\n"
-      "state : sequence of tensors, optional\n"
-      "    Put back to what they were at the start of the epoch when the loss is not finite.\n"
+      "checkpoint : Checkpoint, optional\n"
+      "    What a loss that is not finite puts back.\n"
       "poll : callable, optional\n"
       "    ``poll(epoch, rows_done, totals, epoch_end)``, called about every `poll_seconds` and "
       "at\n"

@@ -1,5 +1,6 @@
 // The kernel table: what an instruction set can override. Each entry is a pure function on raw
-// pointers: it neither allocates nor throws nor knows of threads. `reference` fills every row first.
+// pointers: it neither allocates nor throws nor knows of threads. `reference` fills every row
+// first.
 #pragma once
 
 #include <cstddef>
@@ -15,9 +16,10 @@ enum class Pointwise : std::uint16_t {
   PYNN_DIFFERENTIABLE_UNARY(PYNN_ROW)
 #undef PYNN_ROW
 #define PYNN_ROW(name) name,
-  PYNN_PLAIN_UNARY(PYNN_ROW) PYNN_TEST_UNARY(PYNN_ROW) PYNN_BINARY(PYNN_ROW) PYNN_COMPARE(PYNN_ROW)
+      PYNN_PLAIN_UNARY(PYNN_ROW) PYNN_TEST_UNARY(PYNN_ROW) PYNN_BINARY(PYNN_ROW)
+          PYNN_COMPARE(PYNN_ROW)
 #undef PYNN_ROW
-  where,  // (condition: bool, a, b)
+              where,  // (condition: bool, a, b)
   count
 };
 
@@ -25,7 +27,7 @@ enum class Reduce : std::uint8_t {
 #define PYNN_ROW(name) name,
   PYNN_REDUCTIONS(PYNN_ROW)
 #undef PYNN_ROW
-  count
+      count
 };
 
 enum class Activation : std::uint8_t {
@@ -33,7 +35,7 @@ enum class Activation : std::uint8_t {
 #define PYNN_ROW(name, ...) name,
   PYNN_ACTIVATIONS(PYNN_ROW)
 #undef PYNN_ROW
-  count
+      count
 };
 
 inline constexpr std::size_t kPointwise = static_cast<std::size_t>(Pointwise::count);
@@ -89,7 +91,7 @@ struct Gemm {
   Activation activation;  // linear: none
   const double* attr;     // the activation's parameters
   bool accumulate;
-  void* workspace;        // gemm_workspace bytes, 64-byte aligned; null when that is zero
+  void* workspace;  // gemm_workspace bytes, 64-byte aligned; null when that is zero
 };
 using GemmFn = void (*)(const Gemm&);
 using GemmWorkspaceFn = std::size_t (*)(const Gemm&);
@@ -101,13 +103,13 @@ struct Table {
   CastFn cast[kDTypes][kDTypes];               // [to][from]
   ReduceRunFn reduce_run[kReduce][kDTypes];    // f32 f64 i32 i64
   ReduceColumnsFn reduce_columns[kReduce][kDTypes];
-  ArgFn argmax[kDTypes], argmin[kDTypes];      // f32 f64 i32 i64
+  ArgFn argmax[kDTypes], argmin[kDTypes];                             // f32 f64 i32 i64
   RowsFn softmax[kDTypes], log_softmax[kDTypes], logsumexp[kDTypes];  // f32 f64
   RowsGradFn softmax_grad[kDTypes], log_softmax_grad[kDTypes];        // (dy, y) -> dx
-  RandomFn random_uniform[kDTypes], random_normal[kDTypes];  // f32 f64; [0, 1) and N(0, 1)
-  FiniteFn all_finite[kDTypes];                              // f32 f64
-  TransposeFn transpose[9];                                  // by item size: 1 2 4 8
-  GemmFn gemm[kDTypes];                                      // f32 f64
+  RandomFn random_uniform[kDTypes], random_normal[kDTypes];           // f32 f64; [0, 1) and N(0, 1)
+  FiniteFn all_finite[kDTypes];                                       // f32 f64
+  TransposeFn transpose[9];                                           // by item size: 1 2 4 8
+  GemmFn gemm[kDTypes];                                               // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
 };
 

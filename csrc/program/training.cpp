@@ -93,27 +93,29 @@ class PollTimer {
   std::int64_t batches_ = 0, stride_ = 1;
 };
 
-// Copies of arrays that can be put back.
-class Snapshot {
- public:
-  explicit Snapshot(const std::vector<Array>& arrays) : arrays_(arrays) {
-    for (const Array& a : arrays_) copies_.push_back(Array::empty(a.dtype, a.shape));
-  }
-  void take() {
-    for (std::size_t i = 0; i < arrays_.size(); ++i)
-      std::memcpy(copies_[i].data, arrays_[i].data, arrays_[i].bytes());
-  }
-  void restore() const {
-    for (std::size_t i = 0; i < arrays_.size(); ++i)
-      std::memcpy(arrays_[i].data, copies_[i].data, arrays_[i].bytes());
-  }
-
- private:
-  const std::vector<Array>& arrays_;
-  std::vector<Array> copies_;
-};
-
 }  // namespace
+
+Checkpoint::Checkpoint(std::vector<Array> arrays) : arrays_(std::move(arrays)) {
+  for (const Array& a : arrays_) {
+    candidate_.push_back(Array::empty(a.dtype, a.shape));
+    good_.push_back(Array::empty(a.dtype, a.shape));
+  }
+}
+
+void Checkpoint::copy(const std::vector<Array>& from, const std::vector<Array>& to) const {
+  for (std::size_t i = 0; i < from.size(); ++i)
+    std::memcpy(to[i].data, from[i].data, from[i].bytes());
+}
+
+void Checkpoint::begin() {
+  copy(arrays_, candidate_);
+  if (!begun_) copy(arrays_, good_);
+  begun_ = true;
+}
+
+void Checkpoint::confirm() { std::swap(candidate_, good_); }
+
+void Checkpoint::restore() { copy(good_, arrays_); }
 
 std::vector<std::vector<double>> EpochLoop::run() {
   const std::int64_t rows = data.empty() ? 0 : data[0].shape[0];
@@ -129,7 +131,6 @@ std::vector<std::vector<double>> EpochLoop::run() {
   if (tail && tail != full) tail_lock = std::unique_lock(tail->lock());
 
   std::vector<std::int64_t> order(shuffle ? static_cast<std::size_t>(rows) : 0);
-  Snapshot snapshot(state);
   PollTimer timer(poll_seconds);
   std::vector<std::vector<double>> history;
   bool stopped = false;
@@ -138,7 +139,7 @@ std::vector<std::vector<double>> EpochLoop::run() {
     const auto number = static_cast<std::uint64_t>(first_epoch + epoch);
     // Streams of shuffles and of the steps' random ops differ in the top bit.
     if (shuffle) permutation(key, number | std::uint64_t{1} << 63, rows, order.data());
-    snapshot.take();
+    if (checkpoint) checkpoint->begin();
     std::vector<double>& totals = history.emplace_back(total_count, 0.0);
 
     for (std::int64_t b = 0; b < batches && !stopped; ++b) {
@@ -152,9 +153,10 @@ std::vector<std::vector<double>> EpochLoop::run() {
         double loss = 0;
         accumulate(step.output(0), &loss);
         if (!std::isfinite(loss)) {
-          snapshot.restore();
+          if (checkpoint) checkpoint->restore();
           throw NonFiniteLoss{first_epoch + epoch, b, loss};
         }
+        if (checkpoint && b == 0) checkpoint->confirm();
       }
       if (accumulating) {
         double* at = totals.data();

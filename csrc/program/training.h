@@ -17,6 +17,23 @@ struct NonFiniteLoss {
   double value;
 };
 
+// Copies of arrays from a moment at which they were known to be good.
+class Checkpoint {
+ public:
+  explicit Checkpoint(std::vector<Array> arrays);
+
+  void begin();    // the arrays may be good: it shows with the next loss
+  void confirm();  // they were
+  // Puts back what was last confirmed, or else what the arrays were at the first `begin`.
+  void restore();
+
+ private:
+  void copy(const std::vector<Array>& from, const std::vector<Array>& to) const;
+
+  std::vector<Array> arrays_, candidate_, good_;
+  bool begun_ = false;
+};
+
 struct EpochLoop {
   std::shared_ptr<Executable> full;  // a step over `batch_size` rows
   std::shared_ptr<Executable> tail;  // over the rest; null where the batch size divides the rows
@@ -28,7 +45,9 @@ struct EpochLoop {
   std::int64_t first_epoch = 0;
   bool check_loss = false;      // throw NonFiniteLoss when output 0 is not finite
   std::vector<Array> gathered;  // predict: outputs by row (rows, ...); empty: accumulate
-  std::vector<Array> state;     // restored to its value at the epoch's start on failure
+  // What a loss that is not finite puts back: it begins with every epoch and is confirmed by the
+  // loss of the epoch's first batch.
+  std::shared_ptr<Checkpoint> checkpoint;
 
   struct Progress {
     std::int64_t epoch, rows_done;

@@ -304,24 +304,41 @@ TEST_CASE("predictions come back in the order of the rows") {
     CHECK(loop.gathered[0].as<double>()[i] == -static_cast<double>(i));
 }
 
-TEST_CASE("a loss that is not finite restores the epoch's start") {
-  const Array data = array(
-      {20, 2}, [](std::int64_t i) { return i == 24 ? std::nan("") : static_cast<double>(i); });
+TEST_CASE("a loss that is not finite puts back the last good state") {
   const Array total = array({2}, [](std::int64_t) { return 7.0; });
+  const Array clean = array({20, 2}, [](std::int64_t i) { return static_cast<double>(i); });
+  const auto with_nan = [&](std::int64_t row) {
+    return array({20, 2}, [=](std::int64_t i) { return i / 2 == row ? std::nan("") : 1.0; });
+  };
   EpochLoop loop;
   loop.full = summing_step(total, 5);
-  loop.data = {data};
   loop.batch_size = 5;
   loop.check_loss = true;
-  loop.state = {total};
-  try {
-    loop.run();
-    FAIL("the loop ran through");
-  } catch (const NonFiniteLoss& failure) {
-    CHECK(failure.epoch == 0);
-    CHECK(failure.batch == 2);
+  loop.checkpoint = std::make_shared<Checkpoint>(std::vector<Array>{total});
+  const auto fails_in = [&](const Array& data, std::int64_t batch) {
+    loop.data = {data};
+    try {
+      loop.run();
+      FAIL("the loop ran through");
+    } catch (const NonFiniteLoss& failure) {
+      CHECK(failure.epoch == 0);
+      CHECK(failure.batch == batch);
+    }
+  };
+  SUBCASE("from the start of the epoch, whose first loss was finite") {
+    fails_in(with_nan(12), 2);
+    CHECK(values(total) == std::vector<double>{7, 7});
   }
-  CHECK(values(total) == std::vector<double>{7, 7});
+  SUBCASE("from the epoch before, where the first loss is not") {
+    loop.data = {clean};
+    loop.run();
+    fails_in(with_nan(0), 0);
+    CHECK(values(total) == std::vector<double>{7, 7});
+  }
+  SUBCASE("as it was, where no loss was finite") {
+    fails_in(with_nan(0), 0);
+    CHECK(values(total) == std::vector<double>{7, 7});
+  }
 }
 
 TEST_CASE("the poll can stop the loop") {

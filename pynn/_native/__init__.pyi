@@ -108,10 +108,10 @@ class PausedRecording:
 
 class Recorder:
     def __init__(self, training: bool = False) -> None: ...
-    @property
-    def training(self) -> bool: ...
     @staticmethod
     def current() -> Recorder | None: ...
+    @property
+    def training(self) -> bool: ...
     @staticmethod
     def paused() -> PausedRecording: ...
     def __enter__(self) -> Self: ...
@@ -139,6 +139,9 @@ class Executable:
     @property
     def random(self) -> bool: ...
 
+class Checkpoint:
+    def __init__(self, tensors: Sequence[Tensor]) -> None: ...
+
 def run_epochs(
     full: Executable | None,
     tail: Executable | None,
@@ -151,7 +154,7 @@ def run_epochs(
     first_epoch: int = 0,
     check_loss: bool = False,
     gathered: Sequence[Any] | None = None,
-    state: Sequence[Any] | None = None,
+    checkpoint: Checkpoint | None = None,
     poll: Callable[[int, int, NDArray[np.float64], bool], bool | None] | None = None,
     poll_seconds: float = 0.05,
 ) -> NDArray[np.float64]: ...
