@@ -1,7 +1,7 @@
 """Handwritten digits: a multilayer perceptron trained on MNIST.
 
-The four IDX files are read from the folder given as the first argument, else from PYNN_DATA_DIR, else
-from the cache, else they are downloaded.
+The four IDX files are read from the folder given as the first argument, else from PYNN_DATA_DIR,
+else from the cache, else they are downloaded.
 """
 
 import sys

@@ -1,4 +1,4 @@
-"""The ``pynn`` command: train a network on real digits, or tell what this build and machine can do."""
+"""The ``pynn`` command: train a network on real digits, or tell what this machine can do."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status.
 
-    Mistakes in the options, missing data and missing extras end with one line on stderr and status 2.
+    Mistakes in the options, missing data and missing extras end with a line on stderr and status 2.
     """
     args = _parser().parse_args(argv)
     try:

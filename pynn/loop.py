@@ -89,8 +89,8 @@ class FitLoop:
         except NonFiniteLossError as error:
             error.args = (
                 f"the loss of {self._network} became {error.value} in epoch {error.epoch + 1}, "
-                f"batch {error.batch + 1}; the weights are back to the last good ones, from the start of "
-                f"{'that' if error.batch else 'an earlier'} epoch. "
+                f"batch {error.batch + 1}; the weights are back to the last good ones, from the "
+                f"start of {'that' if error.batch else 'an earlier'} epoch. "
                 "A smaller learning rate or clipnorm may help",
             )
             raise

@@ -54,10 +54,13 @@
   ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(power) ROW(maximum) ROW(minimum)
 
 // ROW(name): z = f(a, b), any type to bool.
-#define PYNN_COMPARE(ROW)                                                                   \
-  ROW(equal)                                                                                \
-  ROW(not_equal) ROW(less) ROW(less_equal) ROW(greater) ROW(greater_equal) ROW(logical_and) \
-      ROW(logical_or) ROW(logical_xor)
+// clang-format off: one idea a line
+#define PYNN_COMPARE(ROW)                             \
+  ROW(equal) ROW(not_equal)                           \
+  ROW(less) ROW(less_equal)                           \
+  ROW(greater) ROW(greater_equal)                     \
+  ROW(logical_and) ROW(logical_or) ROW(logical_xor)
+// clang-format on
 
 // ROW(name): reduction of a run to one value.
 #define PYNN_REDUCTIONS(ROW) ROW(sum) ROW(prod) ROW(max) ROW(min)

@@ -25,7 +25,7 @@ PYNN_TEST_UNARY(PYNN_ROW)
 PYNN_BINARY(PYNN_ROW)
 PYNN_COMPARE(PYNN_ROW)
 #undef PYNN_ROW
-    Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
+Tensor where(const Tensor& condition, const Tensor& a, const Tensor& b);
 Tensor cast(const Tensor& x, DType dtype);
 DType promote(DType a, DType b);
 

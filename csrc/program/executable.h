@@ -33,7 +33,7 @@ class Executable {
   std::mutex& lock() { return lock_; }
 
   std::size_t arena_bytes() const;
-  std::size_t step_count() const;  // launches per replay
+  std::size_t step_count() const;                    // launches per replay
   const std::vector<std::string>& launches() const;  // a line for each, for people and tests
 
   // Replays `repeats` times and returns the mean seconds of each launch.
