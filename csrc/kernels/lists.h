@@ -54,7 +54,8 @@
   ROW(add) ROW(subtract) ROW(multiply) ROW(divide) ROW(power) ROW(maximum) ROW(minimum)
 
 // ROW(name): z = f(a, b), any type to bool.
-// clang-format off: one idea a line
+// One idea a line:
+// clang-format off
 #define PYNN_COMPARE(ROW)                             \
   ROW(equal) ROW(not_equal)                           \
   ROW(less) ROW(less_equal)                           \
