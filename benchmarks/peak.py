@@ -23,6 +23,7 @@ class Peak:
         self._threads = threads
         self._library: ctypes.CDLL | None = None
         self.missing = ""
+        self.best: dict[str, float] = {}  # of the run so far, by dtype
         source = Path(__file__).with_name("peak.cpp")
         compiler = os.environ.get("CXX", "c++")
         if shutil.which(compiler) is None:
@@ -46,4 +47,6 @@ class Peak:
         function = self._library[f"peak_{dtype}"]
         function.argtypes = [ctypes.c_int, ctypes.c_double]
         function.restype = ctypes.c_double
-        return cast(Callable[[int, float], float], function)(self._threads, seconds)
+        rate = cast(Callable[[int, float], float], function)(self._threads, seconds)
+        self.best[dtype] = max(rate, self.best.get(dtype, 0.0))
+        return rate

@@ -22,6 +22,7 @@ def amount(value: float, unit: str) -> str:
     >>> amount(0.00123, "s"), amount(754e6, "B"), amount(0.5, "%")
     ('1.23 ms', '754 MB', '50 %')
     """
+    value = float(f"{value:.3g}")
     scale, name = next((s for s in _STEPS[unit] if abs(value) >= s[0]), _STEPS[unit][-1])
     return f"{value / scale:#.3g}".rstrip(".") + f" {name}" if value else f"0 {name}"
 
@@ -59,10 +60,15 @@ def goals_table(records: Iterable[Record]) -> str:
     return _table(body) if len(body) > 1 else ""
 
 
-def absences(records: Iterable[Record]) -> str:
-    """Return who could not take part in which row and why."""
+def absences(records: Sequence[Record]) -> str:
+    """Return who could not take part in which row and why, and which rows say little."""
     lines = [
         f"{r['workload']}: {peer}: {why}" for r in records for peer, why in r["absent"].items()
+    ]
+    lines += [
+        f"{r['workload']}: not judged: the cores were never free while it was measured"
+        for r in records
+        if r["disturbed"]
     ]
     return "\n".join(lines)
 

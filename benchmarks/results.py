@@ -31,7 +31,7 @@ def record(row: Row, setting: Record) -> Record:
     peak = {"best": max(row.peaks), "all": row.peaks} if row.peaks else None
     goals = []
     for goal in workload.goals:
-        reached = goal.reached(row)
+        reached = None if row.disturbed else goal.reached(row)
         goals.append({"text": goal.text, "reached": reached, "met": reached and reached >= 1})
     return {
         "workload": workload.name,
@@ -50,6 +50,7 @@ def record(row: Row, setting: Record) -> Record:
             for label, turns in row.turns.items()
         },
         "absent": row.absent,
+        "disturbed": row.disturbed,
         "goals": goals,
         **setting,
     }

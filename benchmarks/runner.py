@@ -25,6 +25,12 @@ from benchmarks.workload import Workload
 REFERENCE = "NumPy"
 """The peer that the others' results are compared with."""
 
+UNDISTURBED = 0.93
+"""Share of the run's best peak that a row's own best peak must reach. The clock drifts by less."""
+
+PERSISTENCE = 3
+"""How many times as many rounds a disturbed row gets before it is given up."""
+
 PEERS = {
     "pynn": "pynn:Pynn",
     "NumPy": "numpy:Numpy",
@@ -148,6 +154,7 @@ class Row:
     facts: dict[str, dict[str, float]] = field(default_factory=dict)
     absent: dict[str, str] = field(default_factory=dict)
     peaks: list[float] = field(default_factory=list)
+    ceiling: float | None = None  # the best peak of the run so far
 
     @property
     def best(self) -> dict[str, float]:
@@ -160,14 +167,24 @@ class Row:
         return {label: median(figures) for label, figures in self.turns.items()}
 
     @property
+    def disturbed(self) -> bool:
+        """Whether the cores were not free even once in these rounds: such figures say little."""
+        if not self.peaks:
+            return False
+        peak = max(self.peaks)
+        return peak < UNDISTURBED * (self.ceiling or 0.0) or peak < self._rate()
+
+    @property
     def share_of_peak(self) -> float | None:
         """pynn's best rate over the best peak of the same minutes."""
+        if not self._rate() or not self.peaks or self.disturbed:
+            return None
+        return self._rate() / max(self.peaks)
+
+    def _rate(self) -> float:
+        """pynn's best floating-point operations per second, 0 where they can't be counted."""
         own, flops = self.best.get("pynn"), self.workload.flops
-        return (
-            None
-            if own is None or flops is None or not self.peaks
-            else flops / own / max(self.peaks)
-        )
+        return flops / own if own and flops else 0.0
 
 
 def measure(workload: Workload, crew: dict[str, Worker], peak: Peak, setting: Setting) -> Row:
@@ -175,10 +192,12 @@ def measure(workload: Workload, crew: dict[str, Worker], peak: Peak, setting: Se
     row = Row(workload)
     ready = _prepare(workload, crew, row)
     spent = dict.fromkeys(ready, 0.0)
-    for number in range(setting.repeat):
-        if workload.flops is not None:
-            rate = peak.measure(workload.dtype)
-            row.peaks += [] if rate is None else [rate]
+    for number in range(PERSISTENCE * setting.repeat):
+        if number >= setting.repeat and not row.disturbed:
+            break
+        rate = peak.measure(workload.dtype)
+        row.peaks += [] if rate is None else [rate]
+        row.ceiling = peak.best.get(workload.dtype)
         for label in ready[number % len(ready) :] + ready[: number % len(ready)] if ready else []:
             if label in row.absent or spent[label] > workload.patience:
                 continue

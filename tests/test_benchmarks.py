@@ -139,6 +139,26 @@ def test_goals_look_at_the_best_figures() -> None:
     assert [g["reached"] for g in alone] == [0.5, None, 0.375]
 
 
+def test_a_row_that_a_neighbour_disturbed_is_not_judged() -> None:
+    busy = row(pynn=1.0, NumPy=3.0)
+    busy.ceiling = 16.0  # twice the best peak of these rounds
+    kept = record(busy, {})
+    assert kept["disturbed"]
+    assert [g["reached"] for g in kept["goals"]] == [None, None, None]
+    assert kept["share of peak"] is None
+    assert "not judged" in report.absences([kept])
+    free = row(pynn=1.0)
+    free.ceiling = 8.1
+    assert not record(free, {})["disturbed"]
+    assert row(pynn=0.5).disturbed  # 12 operations a second, more than the best peak of 8
+
+
+def test_amounts_have_three_digits_and_the_fitting_prefix() -> None:
+    assert report.amount(0.99996e-3, "s") == "1.00 ms"
+    assert report.amount(754.3e6, "B") == "754 MB"
+    assert report.amount(0.0, "s") == "0 ns"
+
+
 def test_rows_measured_again_replace_the_old_ones(tmp_path: Path) -> None:
     path = tmp_path / "r.json"
     save(path, {"cpu": "x"}, [record(row(pynn=1.0), {"threads": 1})])
