@@ -46,12 +46,14 @@ Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item) {
   return best;
 }
 
-// Pieces of a block that stay in the second-level cache until their consumer has read them: many
-// rows, because a product may copy a panel of its right operand once per piece, and wide enough for
-// the consumer to run along rows.
+// Pieces of a block that stay in cache until their consumer has read them, wide enough for it to
+// run along rows. A right operand that is not row-major is transposed once per piece: then pieces
+// are tall.
 Extent choose_piece(const Gemm& block, std::size_t item) {
-  const auto width = static_cast<std::int64_t>((block.b_col == 1 ? 2048 : 1024) / item);
-  const std::int64_t parts = (block.m + 511) / 512;
+  const bool row_major = block.b_col == 1;
+  const auto width = static_cast<std::int64_t>((row_major ? 2048 : 1024) / item);
+  const std::int64_t most = row_major ? 64 : 512;
+  const std::int64_t parts = (block.m + most - 1) / most;
   return {(block.m + parts - 1) / parts, std::min(block.n, width)};
 }
 
