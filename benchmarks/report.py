@@ -65,11 +65,9 @@ def absences(records: Sequence[Record]) -> str:
     lines = [
         f"{r['workload']}: {peer}: {why}" for r in records for peer, why in r["absent"].items()
     ]
-    lines += [
-        f"{r['workload']}: not judged: the cores were never free while it was measured"
-        for r in records
-        if r["disturbed"]
-    ]
+    disturbed = [r["workload"] for r in records if r["disturbed"]]
+    if disturbed:
+        lines.append(f"not judged, as the cores were never free: {'; '.join(disturbed)}")
     return "\n".join(lines)
 
 
