@@ -44,7 +44,7 @@ class Builder {
  public:
   explicit Builder(const ChainSpec& spec) : spec_(spec), chain_(std::make_shared<Chain>()) {}
 
-  std::shared_ptr<const Chain> build() {
+  std::shared_ptr<Chain> build() {
     lay_out();
     for (std::size_t i = 0; i < spec_.sources.size(); ++i) add_source(i);
     plan_sinks();
@@ -254,11 +254,15 @@ class Builder {
 }  // namespace
 
 Launch prepare_chain(const ChainSpec& spec) {
-  return [chain = Builder(spec).build()](const RunState&) { chain->launch(); };
+  std::shared_ptr<Chain> chain = Builder(spec).build();
+  chain->bind();
+  return [chain = std::move(chain)](const RunState&) { chain->launch(); };
 }
 
 std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
-  return Builder(spec).build();
+  std::shared_ptr<Chain> chain = Builder(spec).build();
+  chain->bind();
+  return chain;
 }
 
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "ops/op.h"
@@ -42,6 +43,16 @@ struct Operand {
   bool flat;        // row-major over the whole space
 };
 
+// An instruction of a chain that fits one tile, with its addresses; null: what the product hands
+// over.
+struct Bound {
+  PointwiseFn kernel;
+  CastFn cast;
+  void* out;
+  std::array<const void*, 3> in;
+  const double* attr;
+};
+
 struct Chain : BlockConsumer {
   Shape shape;  // collapsed: rank >= 1
   std::int64_t elements = 0;
@@ -57,6 +68,12 @@ struct Chain : BlockConsumer {
   std::size_t scratch = 0;     // bytes
   int product = -1;            // register of the values that a product hands over
 
+  // A chain of few elements has its addresses worked out once: it runs many times a microsecond.
+  std::vector<Bound> bound;
+  std::shared_ptr<void> memory;  // its registers
+
+  void bind();
+  void run_bound(void* values) const;
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;
 };

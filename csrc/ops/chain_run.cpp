@@ -173,7 +173,43 @@ class Worker {
 
 }  // namespace
 
+void Chain::bind() {
+  if (!one_run || elements == 0 || elements > tile) return;
+  memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
+  const auto address = [&](int r) -> char* {
+    const Register& reg = registers[static_cast<std::size_t>(r)];
+    if (reg.kind == Register::Kind::block) return nullptr;
+    if (reg.kind == Register::Kind::direct)
+      return operands[static_cast<std::size_t>(reg.operand)].data;
+    return static_cast<char*>(memory.get()) + reg.buffer;
+  };
+  for (const Instruction& i : instructions)
+    bound.push_back({i.kernel,
+                     i.cast,
+                     address(i.out),
+                     {address(i.in[0]), address(i.in[1]), address(i.in[2])},
+                     i.attr.data()});
+}
+
+void Chain::run_bound(void* values) const {
+  const auto n = static_cast<std::size_t>(elements);
+  for (const int r : constants) {
+    const Register& reg = registers[static_cast<std::size_t>(r)];
+    const Operand& o = operands[static_cast<std::size_t>(reg.operand)];
+    splat(static_cast<char*>(memory.get()) + reg.buffer, o.data, o.item, elements);
+  }
+  for (const Bound& b : bound) {
+    const void* in[3];
+    for (std::size_t k = 0; k < 3; ++k) in[k] = b.in[k] == nullptr ? values : b.in[k];
+    if (b.kernel != nullptr)
+      b.kernel(n, b.out, in, b.attr);
+    else
+      b.cast(n, b.out, in[0]);
+  }
+}
+
 void Chain::launch() const {
+  if (!bound.empty()) return run_bound(nullptr);
   const auto run = [this](std::int64_t first, std::int64_t last) {
     Worker worker(*this);
     for (std::int64_t t = first; t < last; ++t) {
@@ -195,6 +231,8 @@ void Chain::launch() const {
 }
 
 void Chain::consume(const MatrixBlock& block, const View& values) const {
+  const bool whole = block.rows * block.columns == elements && values.contiguous();
+  if (whole && !bound.empty()) return run_bound(values.data);
   Worker worker(*this);
   // Whole rows of row-major operands are one run.
   if (one_run && block.columns == shape[1] && values.contiguous()) {

@@ -126,10 +126,20 @@ Product::Product(const View& a, const View& b, const View& c, const View* bias, 
   workspace_ =
       scratch((workspace_bytes_ + piece_bytes_) * static_cast<std::size_t>(chunks_.count()));
   whole_.workspace = workspace_.get();
+  const bool one_piece = !consumer_ || (piece_.rows == whole_.m && piece_.columns == whole_.n);
+  at_once_ = products == 1 && down_ * across_ == 1 && one_piece;
+  if (at_once_ && whole_.c == nullptr)
+    whole_.c = static_cast<char*>(workspace_.get()) + workspace_bytes_;
 }
 
 void Product::run() const {
-  if (down_ * across_ == 1 && a_at_.size() == 1) return compute(0, 0);
+  if (at_once_) {
+    gemm_(whole_);
+    if (consumer_)
+      consumer_->consume({0, whole_.m, 0, whole_.n},
+                         {whole_.c, dtype_, {whole_.m, whole_.n}, {whole_.c_row, 1}});
+    return;
+  }
   chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) compute(i, chunk);
   });

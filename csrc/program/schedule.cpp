@@ -11,6 +11,7 @@ constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 
 // Longer chains gain nothing: their tiles would no longer fit in L1.
 constexpr std::size_t kMaxChain = 48;
+constexpr std::int64_t kSmallChain = 64;  // elements
 
 // Steps and stores as nodes 0 .. n-1 of a dependency graph, merged into clusters by contraction.
 class Clustering {
@@ -38,6 +39,7 @@ class Clustering {
         }
     for (std::size_t i = 0; i < steps_; ++i)
       if (is_product(i)) feed_chain(i);
+    gather_small();
     return in_order();
   }
 
@@ -130,14 +132,29 @@ class Clustering {
   void feed_chain(std::size_t product) {
     for (const std::size_t reader : next_[product]) {
       const std::size_t chain = cluster_[reader];
-      const bool free = std::all_of(members_[chain].begin(), members_[chain].end(),
-                                    [&](std::size_t m) { return chainable(m); });
-      if (!free || shape(product) != shape(reader) || blocked(product, chain) ||
+      if (!is_chain(chain) || shape(product) != shape(reader) || blocked(product, chain) ||
           blocked(chain, product))
         continue;
       join(product, chain);
       return;
     }
+  }
+
+  // Small chains of one shape run as one, related or not: starting a launch costs more than their
+  // work.
+  void gather_small() {
+    std::vector<std::size_t> seen;
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      if (is_view(i) || !chainable(i) || element_count(shape(i)) > kSmallChain) continue;
+      for (const std::size_t earlier : seen)
+        if (is_chain(cluster_[earlier]) && is_chain(cluster_[i])) merge(earlier, i);
+      seen.push_back(i);
+    }
+  }
+
+  bool is_chain(std::size_t cluster) const {
+    return std::all_of(members_[cluster].begin(), members_[cluster].end(),
+                       [&](std::size_t m) { return chainable(m); });
   }
 
   void join(std::size_t a, std::size_t b) {
