@@ -213,6 +213,11 @@ DType addable(DType d) {
 // The row wants neighbouring axes: others are first brought together, behind the axes that stay.
 Tensor reduce(const Op& row, const Tensor& x, const Dims& axes, bool keepdims) {
   const Dims reduced = checked_axes(row.name.c_str(), axes, x.shape());
+  // One element is its own reduction. (An eager result must not share memory with x.)
+  const bool single = std::all_of(reduced.begin(), reduced.end(),
+                                  [&](auto i) { return x.shape()[static_cast<int>(i)] == 1; });
+  if (single && active_recorder() != nullptr)
+    return reshape(x, reduced_shape(x.shape(), reduced, keepdims));
   Attrs attrs;
   attrs.flag = keepdims;
   attrs.dims = reduced;
@@ -269,6 +274,7 @@ Tensor min(const Tensor& x, const Dims& axes, bool keepdims) {
 Tensor mean(const Tensor& x, const Dims& axes, bool keepdims) {
   const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
   const Tensor total = sum(cast(x, dtype), axes, keepdims);
+  if (x.size() == total.size()) return cast(total, bf16_or(x.dtype(), dtype));
   const double count = x.size() == 0 ? 0 : static_cast<double>(x.size() / total.size());
   return cast(multiply(total, scalar(1 / count, dtype)), bf16_or(x.dtype(), dtype));
 }
