@@ -271,3 +271,9 @@ class TestRefusals:
     def test_arguments_out_of_range(self, make, says):
         with pytest.raises(ValueError, match=says):
             make()
+
+
+@pytest.mark.parametrize("rate", ["0.1", None, [0.1]])
+def test_a_learning_rate_that_is_no_number_is_named(rate: object) -> None:
+    with pytest.raises(TypeError, match="sgd: learning_rate expects a number, got"):
+        optimizers.SGD(learning_rate=rate)

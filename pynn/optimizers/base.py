@@ -133,6 +133,8 @@ class Optimizer(Configurable):
 
     @learning_rate.setter
     def learning_rate(self, value: float) -> None:
+        if isinstance(value, str) or not hasattr(value, "__float__"):
+            raise TypeError(f"{self.name}: learning_rate expects a number, got {value!r}")
         rate = float(value)
         self._require("learning_rate", 0 <= rate < float("inf"), "finite and at least 0", rate)
         self._rate.assign(rate)
