@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing import Pipe
 from statistics import median
@@ -110,7 +110,8 @@ class Worker:
 
     def _ask(self, request: object) -> tuple[str, Any]:
         self._process.send_signal(signal.SIGCONT)
-        self._connection.send(request)
+        with suppress(BrokenPipeError):  # it ended: receiving tells
+            self._connection.send(request)
         return self._receive()
 
     def _receive(self) -> tuple[str, Any]:

@@ -94,6 +94,16 @@ def test_a_missing_peer_is_left_out_by_name(monkeypatch: pytest.MonkeyPatch) -> 
         assert "nobody" in crew["Nobody"].missing
 
 
+def test_a_peer_whose_process_ends_fails_in_each_row_and_stops_nobody() -> None:
+    arguments = {"name": "relu", "size": 8, "dtype": "float32", "domain": (-1, 1)}
+    workload = Workload("relu", "", "unary", arguments)
+    with runner.workers(["NumPy"], 1) as crew:
+        crew["NumPy"]._process.kill()
+        for _ in range(2):
+            word, reason = crew["NumPy"].prepare(workload)
+            assert word == "failed" and "its process ended" in reason
+
+
 def test_a_peer_with_wrong_results_is_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
     arguments = {"name": "relu", "size": 8, "dtype": "float32", "domain": (-1, 1)}
     workload = Workload("relu", "", "unary", arguments)
