@@ -491,3 +491,14 @@ def test_memory_is_reused_and_released() -> None:
     assert after["in_use"] == before["in_use"]
     _native.release_cached_memory()
     assert _native.allocator_stats()["cached"] == 0
+
+
+def test_a_profile_times_every_launch() -> None:
+    with Recorder() as recorder:
+        x = recorder.input((64, 32), "float32")
+        program = recorder.compile([ops.sum(ops.tanh(x)), ops.matmul(x, np.eye(32, dtype="f"))])
+    rows = program.profile([np.ones((64, 32), "f")], repeats=3)
+    assert [line for line, _ in rows] == program.listing().splitlines()
+    assert all(seconds > 0 for _, seconds in rows)
+    with pytest.raises(ValueError, match="1 inputs, got 0"):
+        program.profile([])

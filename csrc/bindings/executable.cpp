@@ -82,6 +82,15 @@ PyObject* key_argument(PyObject* const* args, Py_ssize_t count, PyObject* keywor
   return key;
 }
 
+void set_input(const Executable& executable, std::size_t i, PyObject* value) {
+  const View& input = executable.input(i);
+  if (copy_plain(input, value)) return;
+  const Tensor x = to_tensor(value);
+  if (x.shape() != input.shape)
+    fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ", x.shape());
+  copy_into(input, x.array());
+}
+
 PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
     ExecutableObject& object = object_of(self);
@@ -92,15 +101,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
       fail<ValueError>("this program has ", executable.input_count(), " inputs, got ", count);
 
     const Locked locked(executable);
-    for (Py_ssize_t i = 0; i < count; ++i) {
-      const View& input = executable.input(static_cast<std::size_t>(i));
-      if (copy_plain(input, args[i])) continue;
-      const Tensor value = to_tensor(args[i]);
-      if (value.shape() != input.shape)
-        fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ",
-                         value.shape());
-      copy_into(input, value.array());
-    }
+    for (std::size_t i = 0; i < executable.input_count(); ++i) set_input(executable, i, args[i]);
     {
       const ReleaseGil release(object.work > kReleaseWork);
       executable.run(state);
@@ -129,25 +130,33 @@ constexpr Function listing_function{
     }};
 
 constexpr Function profile_function{
-    "profile", "repeats=100",
-    "Time each launch of a replay on the inputs of the last call.\n\n"
-    "The stores of the program happen as in any replay.\n\n"
+    "profile", "arrays, repeats=100",
+    "Time each launch of a replay.\n\n"
+    "Parameters\n----------\narrays : sequence of array_like\n    The inputs.\n"
+    "repeats : int\n    How many replays are averaged. Their stores happen.\n\n"
     "Returns\n-------\nlist of (str, float)\n    The launch as in `listing`, and its mean seconds.",
     [](Call& call) {
       ExecutableObject& object = object_of(call.self());
       Executable& executable = *object.executable;
-      const std::int64_t repeats = call.integer(0, 100);
+      const auto arrays = py::reinterpret_steal<py::list>(PySequence_List(call[0]));
+      if (!arrays) throw py::error_already_set();
+      if (arrays.size() != executable.input_count())
+        fail<ValueError>("this program has ", executable.input_count(), " inputs, got ",
+                         arrays.size());
+      const std::int64_t repeats = call.integer(1, 100);
       if (repeats < 1) fail<ValueError>("profile: repeats must be at least 1, got ", repeats);
       const RunState state = run_state(object, nullptr);
       const Locked locked(executable);
-      std::vector<double> seconds;
-      {
-        const ReleaseGil release(true);
-        seconds = executable.profile(state, static_cast<int>(repeats));
+      std::vector<double> seconds(executable.step_count(), 0.0);
+      for (std::int64_t r = 0; r < repeats; ++r) {
+        for (std::size_t i = 0; i < arrays.size(); ++i) set_input(executable, i, arrays[i].ptr());
+        const ReleaseGil release;
+        executable.profile(state, seconds);
       }
       py::list rows;
       for (std::size_t i = 0; i < seconds.size(); ++i)
-        rows.append(py::make_tuple(executable.launches()[i], seconds[i]));
+        rows.append(
+            py::make_tuple(executable.launches()[i], seconds[i] / static_cast<double>(repeats)));
       return rows.release().ptr();
     }};
 

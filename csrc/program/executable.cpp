@@ -160,18 +160,14 @@ void Executable::run(const RunState& state) {
   for (std::size_t i = 0; i < plan_->launches.size(); ++i) plan_->launch(i, state, guard);
 }
 
-std::vector<double> Executable::profile(const RunState& state, int repeats) {
+void Executable::profile(const RunState& state, std::vector<double>& seconds) {
   using Clock = std::chrono::steady_clock;
-  std::vector<double> seconds(plan_->launches.size(), 0.0);
-  for (int r = 0; r < repeats; ++r) {
-    std::optional<FlushDenormals> guard;
-    for (std::size_t i = 0; i < seconds.size(); ++i) {
-      const auto start = Clock::now();
-      plan_->launch(i, state, guard);
-      seconds[i] += std::chrono::duration<double>(Clock::now() - start).count() / repeats;
-    }
+  std::optional<FlushDenormals> guard;
+  for (std::size_t i = 0; i < plan_->launches.size(); ++i) {
+    const auto start = Clock::now();
+    plan_->launch(i, state, guard);
+    seconds[i] += std::chrono::duration<double>(Clock::now() - start).count();
   }
-  return seconds;
 }
 
 const std::vector<std::string>& Executable::launches() const { return plan_->lines; }

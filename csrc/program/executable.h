@@ -36,8 +36,8 @@ class Executable {
   std::size_t step_count() const;                    // launches per replay
   const std::vector<std::string>& launches() const;  // a line for each, for people and tests
 
-  // Replays `repeats` times and returns the mean seconds of each launch.
-  std::vector<double> profile(const RunState& state, int repeats);
+  // Replays and adds the seconds that each launch took.
+  void profile(const RunState& state, std::vector<double>& seconds);
 
  private:
   struct Plan;
