@@ -13,7 +13,7 @@ namespace {
 // The blocks in which threads share `products` products: those that take the least time by a count
 // of multiply-adds. A block also reads its rows and columns once, at some 8 multiply-adds an
 // element, and must be handed out. The bits of a product do not depend on its blocks.
-Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item) {
+Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool whole_rows) {
   // For as many threads as may come: their number can change between replays. Asking how many CPUs
   // there are reads files.
   static const int cpus = available_cpus();
@@ -29,6 +29,7 @@ Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item) {
   double least = std::numeric_limits<double>::infinity();
   for (std::int64_t down = 1; down <= 2 * threads; ++down) {
     for (std::int64_t across = 1; down * across <= 2 * threads; ++across) {
+      if (whole_rows && across > 1) break;
       const std::int64_t rows = (g.m + down - 1) / down;
       const std::int64_t columns =
           std::min(((g.n + across - 1) / across + unit - 1) / unit * unit, g.n);
@@ -104,7 +105,9 @@ Product::Product(const View& a, const View& b, const View& c, const View* bias, 
   whole_.activation = attrs.activation;
   whole_.attr = parameters_.data();
   if (c.size() == 0) return;
-  block_ = choose_block(whole_, products, item_size(c.dtype));
+  // A chain streams through memory best along whole rows.
+  const bool whole_rows = consumer_ && whole_.b_col == 1 && whole_.m >= whole_.n / 4;
+  block_ = choose_block(whole_, products, item_size(c.dtype), whole_rows);
   down_ = (whole_.m + block_.rows - 1) / block_.rows;
   across_ = (whole_.n + block_.columns - 1) / block_.columns;
   chunks_ = Chunks(products * down_ * across_, 2.0 * static_cast<double>(block_.rows) *
