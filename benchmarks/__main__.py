@@ -63,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if unknown:
         print(f"unknown peer {unknown[0]!r}; known: {', '.join(PEERS)}", file=sys.stderr)
         return 2
+    path = args.output or (None if args.quick else results.default_path(setting.threads))
     with tempfile.TemporaryDirectory() as folder:
         chosen = _chosen(workloads(folder, quick=args.quick), args.only)
         if not chosen:
@@ -86,10 +87,9 @@ def run(args: argparse.Namespace) -> int:
                 data = {"data": said} if workload.arguments.get("source") == folder else {}
                 row = measure(workload, crew, peak, setting)
                 records.append(results.record(row, {**common, **data}))
+                if path is not None:  # at once: a run that is cut off keeps its rows
+                    results.save(path, describe(), records[-1:])
 
-    path = args.output or (None if args.quick else results.default_path(setting.threads))
-    if path is not None:
-        results.save(path, describe(), records)
     show(records, path and path.with_suffix(".svg"))
     wrong = [r for r in records if any(why.startswith("wrong") for why in r["absent"].values())]
     return 1 if wrong else 0

@@ -17,6 +17,7 @@ def draw(records: Sequence[Record], peers: Sequence[str], path: Path) -> None:
         matplotlib is missing; the message says how to get it.
     """
     try:
+        from matplotlib import rc_context
         from matplotlib.figure import Figure
     except ImportError:
         raise ImportError("the plot needs matplotlib: pip install 'pynn-native[bench]'") from None
@@ -39,5 +40,6 @@ def draw(records: Sequence[Record], peers: Sequence[str], path: Path) -> None:
     axes.set_ylim(-0.7, len(rows) - 0.3)
     axes.set_xlabel("figure of the peer / figure of pynn (right of the line: pynn is ahead)")
     axes.grid(axis="both", linewidth=0.3)
-    axes.legend(loc="lower right", fontsize=8)
-    figure.savefig(path)
+    figure.legend(loc="outside upper center", ncols=len(peers), fontsize=8)
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": ""}):  # text stays text
+        figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
