@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pynn import checks
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pynn.network import Network
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import operator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pynn import _native
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 # NumPy types without a counterpart in the engine, and what they are read as.
 _READ_AS = {

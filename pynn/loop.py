@@ -6,9 +6,6 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from pynn._native import Checkpoint, NonFiniteLossError, run_epochs
 from pynn.batches import Data
 from pynn.callbacks import CallbackList
@@ -17,6 +14,9 @@ from pynn.random import fresh_key
 from pynn.steps import Step
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from pynn.network import Network
 
 

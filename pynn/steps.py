@@ -5,18 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pynn._native import Executable, Recorder
 from pynn.layers.replay import structure, visible
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from pynn.network import Network
 
-Arrays = Sequence[NDArray[Any]]
+Arrays: TypeAlias = "Sequence[NDArray[Any]]"
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from pynn import batches, checks, losses, optimizers
 from pynn import metrics as metrics_
@@ -21,6 +20,8 @@ from pynn.random import fresh_key
 from pynn.steps import Step
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from pynn.network import Network
 
 LARGE_BATCH = 1024  # rows at once where the result does not depend on it

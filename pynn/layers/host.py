@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy import errstate
-from numpy.typing import ArrayLike, NDArray
 
 from pynn import checks
 from pynn._native import Recorder, Tensor, host_call
 
 if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
     from pynn.layers.base import Layer
     from pynn.layers.weights import Weighted
 

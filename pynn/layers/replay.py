@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pynn import checks, ops
 from pynn._native import Executable, Recorder, Tensor
@@ -16,6 +15,7 @@ from pynn.programs import ProgramCache
 from pynn.random import fresh_key
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
     from typing_extensions import Self
 
     from pynn.layers.base import Layer

@@ -9,8 +9,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from numpy.typing import ArrayLike, NDArray
-
 from pynn import _registry, checks, initializers, regularizers
 from pynn._native import Tensor
 from pynn.layers.host import gradients_from_arrays
@@ -19,6 +17,8 @@ from pynn.tensor import Variable
 
 if TYPE_CHECKING:
     from typing import Self
+
+    from numpy.typing import ArrayLike, NDArray
 
 Shape = tuple[int, ...]
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
 from pynn import ops
 from pynn._native import Executable, Recorder
@@ -14,7 +13,10 @@ from pynn._registry import Configurable, Registry, snake_case
 from pynn.programs import ProgramCache
 from pynn.tensor import Tensor
 
-ArrayLike: TypeAlias = Tensor | npt.ArrayLike
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+ArrayLike: TypeAlias = "Tensor | npt.ArrayLike"
 Shape: TypeAlias = Sequence[int | None]
 
 EPSILON = 1e-7

@@ -7,9 +7,7 @@ zero, and the gradient is the exact ``p - y``.
 
 from __future__ import annotations
 
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from pynn import ops
 from pynn._native import Recorder
@@ -24,6 +22,9 @@ from pynn.losses.base import (
     shown,
 )
 from pynn.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 def _input_of(y_pred: Tensor, activation: str) -> Tensor | None:

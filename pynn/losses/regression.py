@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import Any
-
-import numpy.typing as npt
+from typing import TYPE_CHECKING, Any
 
 from pynn import ops
 from pynn.losses.base import EPSILON, Loss, Shape, registry
 from pynn.tensor import Tensor
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 @registry.register("mse")

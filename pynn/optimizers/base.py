@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from pynn import ops
 from pynn._native import Executable, Recorder
 from pynn._registry import Configurable, Registry
 from pynn.programs import ProgramCache
 from pynn.tensor import Tensor, Variable
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 
 class Optimizer(Configurable):

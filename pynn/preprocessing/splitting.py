@@ -6,9 +6,10 @@ import math
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 if TYPE_CHECKING:  # NumPy loads its random module on first use
+    from numpy.typing import ArrayLike, NDArray
+
     Seed: TypeAlias = int | np.random.Generator | None
 
 
