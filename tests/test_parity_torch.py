@@ -183,6 +183,13 @@ def test_float32_follows_pytorch_for_100_steps(case, images):
     np.testing.assert_allclose(ours, expected, rtol=1e-4)
 
 
+@pytest.mark.skipif("PYNN_DATA_DIR" not in os.environ, reason="needs MNIST: set PYNN_DATA_DIR")
+@pytest.mark.parametrize("case", OPTIMIZERS)
+def test_float32_relu_follows_pytorch_on_mnist(case, images):
+    ours, expected = descend_both(case, images, "relu", "float32")
+    np.testing.assert_allclose(ours, expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize("case", OPTIMIZERS)
 def test_float64_follows_pytorch_through_the_kinks_of_relu(case, images):
     """In float32 a rounding error that flips the sign of one unit's input decides the rest."""

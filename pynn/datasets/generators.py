@@ -12,11 +12,12 @@ import operator
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-from numpy.typing import NDArray
 
-if TYPE_CHECKING:  # NumPy loads its random module on first use
+if TYPE_CHECKING:  # NumPy loads these modules on first use
+    from numpy.typing import NDArray
+
     Seed: TypeAlias = int | np.random.Generator | None
-Points: TypeAlias = tuple[NDArray[np.float32], NDArray[np.int64]]
+Points: TypeAlias = "tuple[NDArray[np.float32], NDArray[np.int64]]"
 
 
 def xor() -> tuple[NDArray[np.float32], NDArray[np.float32]]:
