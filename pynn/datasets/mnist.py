@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
+import numpy as np
+
 from pynn.datasets.download import cache_folder, fetch_gzip
 from pynn.datasets.idx import read_idx
 
 if TYPE_CHECKING:
-    import numpy as np
     from numpy.typing import NDArray
 
 # x: uint8 or, normalized, float32, (n, 28, 28) or (n, 784); y: uint8, (n,)
