@@ -16,7 +16,7 @@ namespace {
 using Clock = std::chrono::steady_clock;
 
 // Rows copied per chunk when a batch is gathered on several threads.
-constexpr std::size_t kGatherBytes = 256 * 1024;
+constexpr std::size_t kGatherBytes = 32 * 1024;
 
 // to[i] = from[rows[i]], or from[first + i] without `rows`.
 void gather_rows(const Array& from, const std::int64_t* rows, std::int64_t first, const View& to) {
