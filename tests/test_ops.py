@@ -299,3 +299,30 @@ def test_large_ops_release_the_gil() -> None:
     inside.set()
     thread.join()
     assert after > before
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
+@pytest.mark.parametrize("layout", ["apart", "same", "shifted", "reversed", "transposed"])
+def test_out_holds_the_result_whatever_it_shares_with_the_operands(layout: str, dtype: str) -> None:
+    """An operand may lie in out=, in whole or in part; one of another dtype is cast first."""
+    memory = np.arange(2.0, 2 + 40 * 40).reshape(40, 40).astype(dtype)
+    a = memory[:30, :30]
+    out = {
+        "apart": np.empty((30, 30), dtype),
+        "same": a,
+        "shifted": memory[5:35, 3:33],
+        "reversed": a[::-1, ::-1],
+        "transposed": a.T,
+    }[layout]
+    b = np.arange(900).reshape(30, 30)[::-1].astype("uint8") % 7
+    expected = [a + b, np.maximum(b, a), a @ a.T]
+    kept = memory.copy()
+    calls = [
+        lambda: ops.add(a, b, out=out),
+        lambda: ops.maximum(b, a, out=out),
+        lambda: ops.matmul(a, a.T, out=out),
+    ]
+    for compute, value in zip(calls, expected, strict=True):
+        memory[:] = kept
+        assert compute() is out
+        np.testing.assert_allclose(out, value, rtol=1e-5)

@@ -45,19 +45,27 @@ void check_power(const Tensor& base, const Tensor& exponent) {
     fail<ValueError>("whole numbers cannot be raised to negative powers; cast them to float");
 }
 
-PyObject* Operands::result(Tensor value, PyObject* out) const {
-  if (out == nullptr || out == Py_None) return result(std::move(value));
-  if (value.symbolic()) fail<TypeError>("out= cannot be filled while recording");
+Tensor Operands::destination(PyObject* out) {
   if (!is_tensor(out) && !is_ndarray(out))
     fail<TypeError>("out= must be a NumPy array or a Tensor, got ", Py_TYPE(out)->tp_name);
-  const Tensor target = to_tensor(out);
+  Tensor target = to_tensor(out);
   const bool shared = is_tensor(out) || target.array().data == py::detail::array_proxy(out)->data;
   if (!shared || !writable(target.array()))
     fail<ValueError>("out= must be a writable array of a dtype that tensors hold");
+  return target;
+}
+
+PyObject* Operands::filled(PyObject* out, const Tensor& target, const Tensor& value) {
+  if (value.symbolic()) fail<TypeError>("out= cannot be filled while recording");
   if (target.type() != value.type())
     fail<ValueError>("out= must have shape ", value.shape(), " and dtype ", name(value.dtype()),
                      ", got shape ", target.shape(), " and dtype ", name(target.dtype()));
-  copy_into(target.array(), value.array());
+  const Array& to = target.array();
+  const Array& from = value.array();
+  if (from.data != to.data || from.strides != to.strides) {
+    const Eager eager;
+    copy_into(to, overlaps(from, to) ? ops::copy(value).array() : from);
+  }
   Py_INCREF(out);
   return out;
 }

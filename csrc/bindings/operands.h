@@ -15,11 +15,10 @@ class Operands {
  public:
   // `o` as a tensor; the reference holds as long as this object and `o`. At most kOperands times.
   const Tensor& take(PyObject* o) {
-    if (is_tensor(o)) {
-      native_ = true;
-      return count_work(tensor_of(o));
-    }
-    return count_work(keep(to_tensor(o)));
+    native_ = native_ || is_tensor(o);
+    const Tensor& x = is_tensor(o) ? tensor_of(o) : keep(to_tensor(o));
+    operands_[taken_++] = &x;
+    return count_work(x);
   }
 
   // Every item of a list or tuple.
@@ -46,13 +45,34 @@ class Operands {
     if (native_ || value.symbolic() || value.dtype() == DType::bf16) return wrap(std::move(value));
     return to_numpy(std::move(value)).release().ptr();
   }
-  // The same, or `out` filled with the values where that is given.
-  PyObject* result(Tensor value, PyObject* out) const;
+  // The result of `compute()`, or `out` filled with it where that is given.
+  template <class Compute>
+  PyObject* result(PyObject* out, double work, Compute&& compute) const {
+    if (out == nullptr || out == Py_None) return result(run(work, compute));
+    const Tensor target = destination(out);
+    const Destination guard(apart(target.array()) ? &target.array() : nullptr);
+    return filled(out, target, run(work, compute));
+  }
+  template <class Compute>
+  PyObject* result(PyObject* out, Compute&& compute) const {
+    return result(out, work_, std::forward<Compute>(compute));
+  }
 
  private:
   static constexpr double kElementWork = 16;  // a pointwise function, in floating-point operations
 
   const Tensor& keep(Tensor x) { return kept_[count_++].emplace(std::move(x)); }
+  // `out` as a tensor over its memory. Throws where that cannot be written.
+  static Tensor destination(PyObject* out);
+  static PyObject* filled(PyObject* out, const Tensor& target, const Tensor& value);
+  // Whether a computation on the operands may write to `memory` before it has read all of them.
+  bool apart(const Array& memory) const {
+    if (active_recorder() != nullptr || !memory.contiguous()) return false;
+    for (std::size_t i = 0; i < taken_; ++i)
+      if (operands_[i]->symbolic() || overlaps(operands_[i]->array(), memory)) return false;
+    return true;
+  }
+
   const Tensor& count_work(const Tensor& x) {
     work_ += kElementWork * static_cast<double>(x.size());
     return x;
@@ -62,6 +82,8 @@ class Operands {
 
   std::array<std::optional<Tensor>, kOperands> kept_;
   std::size_t count_ = 0;
+  std::array<const Tensor*, kOperands> operands_;  // all that were taken, one by one
+  std::size_t taken_ = 0;
   bool native_ = false;
   double work_ = 0;
 };

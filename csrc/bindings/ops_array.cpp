@@ -26,14 +26,13 @@ kernels::Activation parse_activation(PyObject* o) {
                    "'; dense knows linear and the pointwise activations of pynn.ops");
 }
 
-constexpr Function matmul_function{
-    "matmul", "a, b, out=None", nullptr, [](Call& call) {
-      Operands operands;
-      const auto [a, b] = operands.take_pair(call[0], call[1]);
-      return operands.result(
-          operands.run(product_work(a, b), [&a = a, &b = b] { return ops::matmul(a, b); }),
-          call[2]);
-    }};
+constexpr Function matmul_function{"matmul", "a, b, out=None", nullptr, [](Call& call) {
+                                     Operands operands;
+                                     const auto [a, b] = operands.take_pair(call[0], call[1]);
+                                     return operands.result(
+                                         call[2], product_work(a, b),
+                                         [&a = a, &b = b] { return ops::matmul(a, b); });
+                                   }};
 
 constexpr Function dense_function{
     "dense", "x, kernel, bias=None, activation='linear', alpha=0.0, out=None", nullptr,
@@ -46,10 +45,8 @@ constexpr Function dense_function{
       const auto activation =
           call.given(3) ? parse_activation(call[3]) : kernels::Activation::linear;
       const double alpha = call.real(4, 0);
-      return operands.result(
-          operands.run(product_work(x, kernel),
-                       [&] { return ops::dense(x, kernel, bias, activation, alpha); }),
-          call[5]);
+      return operands.result(call[5], product_work(x, kernel),
+                             [&] { return ops::dense(x, kernel, bias, activation, alpha); });
     }};
 
 // op(x, axis=-1, keepdims=False)

@@ -20,7 +20,7 @@ template <class Compute>
 PyObject* unary(Call& call, std::size_t out, Compute compute) {
   Operands operands;
   const Tensor& x = operands.take(call[0]);
-  return operands.result(operands.run([&] { return compute(x); }), call[out]);
+  return operands.result(call[out], [&] { return compute(x); });
 }
 
 template <bool is_power, class Compute>
@@ -28,7 +28,7 @@ PyObject* binary(Call& call, Compute compute) {
   Operands operands;
   const auto [a, b] = operands.take_pair(call[0], call[1]);
   if constexpr (is_power) check_power(a, b);
-  return operands.result(operands.run([&, &a = a, &b = b] { return compute(a, b); }), call[2]);
+  return operands.result(call[2], [&, &a = a, &b = b] { return compute(a, b); });
 }
 
 #define PYNN_ROW(NAME, ...)                                                                \
@@ -67,8 +67,7 @@ constexpr Function where_function{
       Operands operands;
       const Tensor& condition = operands.take(call[0]);
       const auto [a, b] = operands.take_pair(call[1], call[2]);
-      return operands.result(
-          operands.run([&, &a = a, &b = b] { return ops::where(condition, a, b); }), call[3]);
+      return operands.result(call[3], [&, &a = a, &b = b] { return ops::where(condition, a, b); });
     }};
 
 constexpr Function cast_function{

@@ -10,6 +10,17 @@ namespace pynn {
 namespace {
 
 thread_local Recorder* g_recorder = nullptr;
+thread_local const Array* g_destination = nullptr;
+
+Tensor result_of(const TensorType& type, std::span<const View> in) {
+  const Array* memory = g_destination;
+  if (memory == nullptr || memory->dtype != type.dtype || memory->shape != type.shape)
+    return Tensor(Array::empty(type.dtype, type.shape));
+  // An earlier op of the computation may have left its result there.
+  for (const View& x : in)
+    if (overlaps(x, *memory)) return Tensor(Array::empty(type.dtype, type.shape));
+  return Tensor(*memory);
+}
 
 std::vector<Tensor> run_now(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs) {
   std::vector<TensorType> types;
@@ -28,7 +39,8 @@ std::vector<Tensor> run_now(const Op& op, const Attrs& attrs, std::span<const Te
   std::vector<Tensor> tensors;
   std::vector<View> out;
   for (const TensorType& t : results) {
-    tensors.emplace_back(Array::empty(t.dtype, t.shape));
+    tensors.push_back(results.size() == 1 ? result_of(t, in)
+                                          : Tensor(Array::empty(t.dtype, t.shape)));
     out.push_back(tensors.back().array());
   }
   if (op.is(kPointwise)) {
@@ -58,6 +70,9 @@ const Array& Tensor::array() const {
 bool Tensor::contiguous() const {
   return symbolic() ? recorder_->contiguous(*this) : array_.contiguous();
 }
+
+Destination::Destination(const Array* memory) : previous_(g_destination) { g_destination = memory; }
+Destination::~Destination() { g_destination = previous_; }
 
 Recorder* active_recorder() { return g_recorder; }
 void set_active_recorder(Recorder* recorder) { g_recorder = recorder; }

@@ -65,6 +65,19 @@ class Recorder {
 Recorder* active_recorder();
 void set_active_recorder(Recorder* recorder);
 
+// While one lives, an eager op of this thread whose result fits `memory` computes into it instead
+// of allocating. No operand of the whole computation may lie there. Null: no such memory.
+class Destination {
+ public:
+  explicit Destination(const Array* memory);
+  ~Destination();
+  Destination(const Destination&) = delete;
+  Destination& operator=(const Destination&) = delete;
+
+ private:
+  const Array* previous_;
+};
+
 // Runs `op` at once, or records it where a recording is active on this thread.
 std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs);
 Tensor apply1(const Op& op, const Attrs& attrs, std::initializer_list<Tensor> inputs);

@@ -41,6 +41,22 @@ inline View contiguous_view(void* data, DType dtype, const Shape& shape) {
   return {data, dtype, shape, contiguous_strides(shape)};
 }
 
+// Whether the address ranges that two views reach share a byte.
+inline bool overlaps(const View& a, const View& b) {
+  if (a.size() == 0 || b.size() == 0) return false;
+  const auto reach = [](const View& v) {
+    std::int64_t low = 0, high = 1;  // in elements
+    for (int i = 0; i < v.shape.rank(); ++i) {
+      const std::int64_t last = (v.shape[i] - 1) * v.strides[i];
+      (last < 0 ? low : high) += last;
+    }
+    return std::pair(static_cast<const char*>(v.at(low)), static_cast<const char*>(v.at(high)));
+  };
+  const auto [a_low, a_high] = reach(a);
+  const auto [b_low, b_high] = reach(b);
+  return a_low < b_high && b_low < a_high;
+}
+
 // `v` seen with `shape`: stretched extents get stride 0.
 inline View broadcast_view(const View& v, const Shape& shape) {
   View out{v.data, v.dtype, shape, Dims::filled(shape.rank(), 0)};
