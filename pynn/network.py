@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
-from pynn._native import Tensor
+from pynn._native import Frozen, Tensor
+from pynn.frozen import Snapshot
 from pynn.layers.base import Layer
 from pynn.layers.graph import Input, Node, ordered
 from pynn.layers.weights import Shape, default_name, unchanged_on_failure
@@ -154,6 +155,42 @@ class Network(Trainable, Layer):
 
     def input_dtype(self, dtype: str) -> str:
         return self._layers[0].input_dtype(dtype) if self._layers else dtype
+
+    def freeze(self) -> Frozen:
+        """Make a native function of the network as it is now, for calls that must be short.
+
+        ``run = net.freeze()`` keeps a copy of the layers and weights: whatever happens to the
+        network later does not show in it. ``run(x)`` computes what ``net(x)`` does, up to rounding,
+        for one sample or a batch. ``run(x, out)`` writes to ``out``, an array of the right shape
+        and type, and returns it. Threads may call it at the same time; it can be pickled and
+        survives fork. The first call with a number of rows records the network for it, and the last
+        16 of these recordings are kept; more than 1,024 rows are computed 1,024 at a time.
+
+        Returns
+        -------
+        Frozen
+            The function, with ``input_shape`` and ``output_shape`` of one sample and the ``dtype``
+            of inputs that need no conversion.
+
+        Raises
+        ------
+        RuntimeError
+            If the network does not know its input shape.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> import pynn
+        >>> from pynn.layers import Dense
+        >>> run = pynn.Network([Dense(2, activation="tanh", input_shape=(4,))]).freeze()
+        >>> run
+        <frozen Network 'network': (4,) -> (2,), float32>
+        >>> y = np.empty(2, "float32")
+        >>> run(np.zeros(4, "float32"), out=y)
+        array([0., 0.], dtype=float32)
+        """
+        self._require_shape("freeze")
+        return Frozen(Snapshot.of(self))
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print the layers with the shapes of their outputs and the numbers of their weights.

@@ -360,19 +360,27 @@ void copy_into(const View& target, const View& source) {
   }
 }
 
-bool copy_plain(const View& target, PyObject* value) {
-  if (!is_ndarray(value) || target.dtype == DType::bf16) return false;
+std::optional<PlainArray> plain_array(PyObject* value, DType dtype) {
+  if (!is_ndarray(value)) return {};
   const auto* a = py::detail::array_proxy(value);
   constexpr int kPlain = Npy::NPY_ARRAY_C_CONTIGUOUS_ | Npy::NPY_ARRAY_ALIGNED_;
   const auto* descr = descr_of(value);
+  if ((a->flags & kPlain) != kPlain || descr->byteorder == '>') return {};
   const std::optional<Held> type = held(descr->type_num);
-  if ((a->flags & kPlain) != kPlain || descr->byteorder == '>' || !type || !type->exact ||
-      type->dtype != target.dtype ||
-      !std::equal(a->dimensions, a->dimensions + a->nd, target.shape.begin(), target.shape.end()))
+  if (!type || !type->exact || type->dtype != dtype) return {};
+  return PlainArray{a->data, a->nd, a->dimensions, (a->flags & Npy::NPY_ARRAY_WRITEABLE_) != 0};
+}
+
+bool copy_plain(const View& target, PyObject* value) {
+  const std::optional<PlainArray> plain = plain_array(value, target.dtype);
+  if (!plain || !std::equal(plain->shape, plain->shape + plain->rank, target.shape.begin(),
+                            target.shape.end()))
     return false;
-  if (target.size() != 0) std::memmove(target.data, a->data, target.bytes());
+  if (target.size() != 0) std::memmove(target.data, plain->data, target.bytes());
   return true;
 }
+
+py::object numpy_dtype(DType dtype) { return checked(numpy_descr(dtype)); }
 
 void copy_into(const View& target, PyObject* value) {
   if (target.contiguous() && copy_plain(target, value)) return;

@@ -8,18 +8,6 @@
 
 namespace pynn::bindings {
 
-// Runs eagerly whatever records on this thread.
-class Eager {
- public:
-  Eager() : recorder_(active_recorder()) { set_active_recorder(nullptr); }
-  ~Eager() { set_active_recorder(recorder_); }
-  Eager(const Eager&) = delete;
-  Eager& operator=(const Eager&) = delete;
-
- private:
-  Recorder* recorder_;
-};
-
 // A dtype from its name, a NumPy dtype or a type. Throws TypeError for what tensors cannot hold.
 DType parse_dtype(PyObject* o);
 // The same, for an optional argument: null and None give nothing.
@@ -63,6 +51,22 @@ py::object to_numpy(Tensor tensor);
 // Writes `value` (anything to_tensor takes, of the same shape) into `target`.
 void copy_into(const View& target, PyObject* value);
 void copy_into(const View& target, const View& source);
+// An array that can be used as it lies: of a dtype as tensors hold it, aligned and in C order.
+struct PlainArray {
+  char* data;
+  int rank;
+  const Py_intptr_t* shape;
+  bool writable;
+
+  Shape dims() const {
+    return Shape(std::span<const std::int64_t>(shape, static_cast<std::size_t>(rank)));
+  }
+};
+// `value` as one, or nothing.
+std::optional<PlainArray> plain_array(PyObject* value, DType dtype);
+// A NumPy dtype object; bfloat16 as the float32 that carries it.
+py::object numpy_dtype(DType dtype);
+
 // The short way for what is most often given: an array of the target's shape and dtype in C order,
 // for a contiguous target. False, and nothing done, for anything else.
 bool copy_plain(const View& target, PyObject* value);

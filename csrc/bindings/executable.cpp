@@ -18,31 +18,12 @@ struct ExecutableHead {
 };
 struct ExecutableObject : ExecutableHead {
   std::shared_ptr<Executable> executable;
-  bool random;  // whether some step draws random numbers
-  double work;  // of one replay, in operations
+  Workload load;
 };
 
 PyTypeObject* executable_type = nullptr;
 
 ExecutableObject& object_of(PyObject* o) { return *reinterpret_cast<ExecutableObject*>(o); }
-
-double work_of(const Program& program) {
-  double work = 0;
-  for (const Step& step : program.steps) {
-    double elements = 0;
-    for (const SlotId out : step.outputs)
-      elements += static_cast<double>(
-          element_count(program.slots[static_cast<std::size_t>(out)].type.shape));
-    const Shape& first =
-        program
-            .slots[static_cast<std::size_t>(step.inputs.empty() ? step.outputs[0] : step.inputs[0])]
-            .type.shape;
-    const double depth =
-        step.op->is(kProduct) && !first.empty() ? 2 * static_cast<double>(first.back()) : 16;
-    work += elements * depth;
-  }
-  return work;
-}
 
 // The executable's lock, waited for without the GIL.
 class Locked {
@@ -67,9 +48,7 @@ RunState run_state(const ExecutableObject& object, PyObject* key) {
         PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(key)).ptr()));
     return {bits, 0};
   }
-  if (!object.random) return {};
-  const auto [fresh, stream] = next_stream();
-  return {fresh, stream};
+  return object.load.fresh_state();
 }
 
 PyObject* key_argument(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
@@ -103,7 +82,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
     const Locked locked(executable);
     for (std::size_t i = 0; i < executable.input_count(); ++i) set_input(executable, i, args[i]);
     {
-      const ReleaseGil release(object.work > kReleaseWork);
+      const ReleaseGil release(object.load.work > kReleaseWork);
       executable.run(state);
     }
     py::list outputs(executable.output_count());
@@ -180,7 +159,7 @@ PyObject* counter(PyObject* self, void*) {
   return PyLong_FromSize_t(((*object_of(self).executable).*number)());
 }
 
-PyObject* is_random(PyObject* self, void*) { return PyBool_FromLong(object_of(self).random); }
+PyObject* is_random(PyObject* self, void*) { return PyBool_FromLong(object_of(self).load.random); }
 
 PyGetSetDef attributes[] = {
     {"input_types", types<&Executable::input, &Executable::input_count>, nullptr,
@@ -214,18 +193,39 @@ Inside::Inside(const Executable* executable) {
 }
 Inside::~Inside() { running.pop_back(); }
 
-PyObject* wrap_executable(Program program) {
-  bool random = false;
-  for (const Step& step : program.steps) random = random || step.op->is(kRandom);
-  const double work = work_of(program);
-  auto executable = std::make_shared<Executable>(std::move(program));
+RunState Workload::fresh_state() const {
+  if (!random) return {};
+  const auto [fresh, stream] = next_stream();
+  return {fresh, stream};
+}
+
+Workload workload_of(const Program& program) {
+  Workload load;
+  for (const Step& step : program.steps) {
+    const auto shape = [&](SlotId slot) -> const Shape& {
+      return program.slots[static_cast<std::size_t>(slot)].type.shape;
+    };
+    double elements = 0;
+    for (const SlotId out : step.outputs)
+      elements += static_cast<double>(element_count(shape(out)));
+    const Shape& first = shape(step.inputs.empty() ? step.outputs[0] : step.inputs[0]);
+    const double depth =
+        step.op->is(kProduct) && !first.empty() ? 2 * static_cast<double>(first.back()) : 16;
+    load.work += elements * depth;
+    load.random = load.random || step.op->is(kRandom);
+  }
+  return load;
+}
+
+PyObject* wrap_executable(Program program, Executable::Captures captures) {
+  const Workload load = workload_of(program);
+  auto executable = std::make_shared<Executable>(std::move(program), captures);
   PyObject* self = executable_type->tp_alloc(executable_type, 0);
   if (self == nullptr) throw py::error_already_set();
   ExecutableObject& object = object_of(self);
   object.call = call;
   new (&object.executable) std::shared_ptr<Executable>(std::move(executable));
-  object.random = random;
-  object.work = work;
+  object.load = load;
   return self;
 }
 

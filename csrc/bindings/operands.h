@@ -58,12 +58,13 @@ class Operands {
     return result(out, work_, std::forward<Compute>(compute));
   }
 
+  // `out` as a tensor over its memory. Throws where that cannot be written.
+  static Tensor destination(PyObject* out);
+
  private:
   static constexpr double kElementWork = 16;  // a pointwise function, in floating-point operations
 
   const Tensor& keep(Tensor x) { return kept_[count_++].emplace(std::move(x)); }
-  // `out` as a tensor over its memory. Throws where that cannot be written.
-  static Tensor destination(PyObject* out);
   static PyObject* filled(PyObject* out, const Tensor& target, const Tensor& value);
   // Whether a computation on the operands may write to `memory` before it has read all of them.
   bool apart(const Array& memory) const {

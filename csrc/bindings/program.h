@@ -9,8 +9,17 @@
 
 namespace pynn::bindings {
 
+// What a call must know of a program beside its types.
+struct Workload {
+  double work = 0;      // of one replay, in operations
+  bool random = false;  // whether some step draws random numbers
+
+  RunState fresh_state() const;
+};
+Workload workload_of(const Program& program);
+
 // A new Executable object.
-PyObject* wrap_executable(Program program);
+PyObject* wrap_executable(Program program, Executable::Captures captures);
 
 // The executable of an Executable object; throws TypeError for anything else but None, which is
 // null.

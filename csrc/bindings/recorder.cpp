@@ -179,12 +179,16 @@ void add_recorder(py::module_& m) {
            "The name of the op that made `x` and its inputs, or None for inputs and variables.")
       .def(
           "compile",
-          [](PyRecorder& self, py::handle outputs) {
-            return checked(wrap_executable(self.program()->finish(tensors_of(outputs))));
+          [](PyRecorder& self, py::handle outputs, bool constant) {
+            return checked(wrap_executable(
+                self.program()->finish(tensors_of(outputs)),
+                constant ? Executable::Captures::constant : Executable::Captures::variable));
           },
-          py::arg("outputs"),
-          "compile($self, outputs)\n--\n\n"
-          "The program that computes `outputs` and stores what was assigned, ready to run.");
+          py::arg("outputs"), py::arg("constant") = false,
+          "compile($self, outputs, constant=False)\n--\n\n"
+          "The program that computes `outputs` and stores what was assigned, ready to run.\n\n"
+          "With `constant`, variables keep the values that they have now: what depends on them\n"
+          "alone is computed already, and nothing is stored. They must not be changed any more.");
 }
 
 }  // namespace pynn::bindings

@@ -12,7 +12,7 @@
 // One row per file of kernels/cpu: its kernels enter a table through fill_<name>.
 #define PYNN_FAMILIES(ROW, isa) \
   ROW(isa, pointwise)           \
-  ROW(isa, reduce) ROW(isa, softmax) ROW(isa, random) ROW(isa, move) ROW(isa, gemm)
+  ROW(isa, reduce) ROW(isa, softmax) ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv)
 
 #define PYNN_DECLARE(isa, family) void fill_##family(Table&);
 #define ROW(isa)                   \

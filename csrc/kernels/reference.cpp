@@ -303,6 +303,7 @@ void fill_floats(Table& t) {
   t.all_finite[d] = all_finite<T>;
   t.gemm[d] = gemm<T>;
   t.gemm_workspace[d] = [](const Gemm&) { return std::size_t{0}; };
+  t.gemv[d] = gemm<T>;
 }
 
 }  // namespace

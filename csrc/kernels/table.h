@@ -95,6 +95,9 @@ struct Gemm {
 };
 using GemmFn = void (*)(const Gemm&);
 using GemmWorkspaceFn = std::size_t (*)(const Gemm&);
+// The same for m = 1, where either B's rows are contiguous (b_col = 1) or its columns and A are
+// (b_row = a_col = 1). Without `accumulate` and workspace. The sums run in an order of their own.
+using GemvFn = void (*)(const Gemm&);
 
 struct Table {
   const char* isa;
@@ -111,6 +114,7 @@ struct Table {
   TransposeFn transpose[9];                                           // by item size: 1 2 4 8
   GemmFn gemm[kDTypes];                                               // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
+  GemvFn gemv[kDTypes];  // f32 f64
 };
 
 // The table in use: chosen once by what the CPU has, or by PYNN_ISA. Throws ValueError for a name

@@ -156,7 +156,7 @@ void register_matmul(OpTable& table) {
   matmul.name = "matmul";
   matmul.traits = kProduct;
   matmul.arity = 2;
-  matmul.fused = "dense";
+  matmul.fused = "dense";  // flag: sums may run in any order, where there is one row
   matmul.infer = [](const Attrs&, std::span<const TensorType> in) {
     return std::vector<TensorType>{product_type("matmul", in[0], in[1])};
   };
@@ -166,7 +166,7 @@ void register_matmul(OpTable& table) {
   table.add(std::move(matmul));
 
   Op dense;
-  dense.name = "dense";  // activation and its parameters in reals; the bias is contiguous
+  dense.name = "dense";  // activation and its parameters in reals; the bias is contiguous; flag
   dense.traits = kProduct;
   dense.arity = -1;
   dense.fused = "dense";

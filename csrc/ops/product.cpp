@@ -47,6 +47,13 @@ Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool
   return best;
 }
 
+// One row that its own kernel computes faster: from columns, or from rows that stay in L1 or L2,
+// which it reads out of order.
+bool runs_as_row(const Gemm& g, std::int64_t item) {
+  constexpr std::int64_t kNear = 128 * 1024;
+  return g.m == 1 && (g.b_col == 1 ? g.n * g.k * item <= kNear : g.b_row == 1 && g.a_col == 1);
+}
+
 // Pieces of a block that stay in cache until their consumer has read them, wide enough for it to
 // run along rows. A right operand that is not row-major is transposed once per piece: then pieces
 // are tall.
@@ -105,6 +112,7 @@ Product::Product(const View& a, const View& b, const View& c, const View* bias, 
   whole_.activation = attrs.activation;
   whole_.attr = parameters_.data();
   if (c.size() == 0) return;
+  if (attrs.flag && runs_as_row(whole_, item_)) gemm_ = kernels::table().gemv[index(c.dtype)];
   // A chain streams through memory best along whole rows.
   const bool whole_rows = consumer_ && whole_.b_col == 1 && whole_.m >= whole_.n / 4;
   block_ = choose_block(whole_, products, item_size(c.dtype), whole_rows);

@@ -65,6 +65,18 @@ class Recorder {
 Recorder* active_recorder();
 void set_active_recorder(Recorder* recorder);
 
+// While one lives, ops of this thread run eagerly whatever records.
+class Eager {
+ public:
+  Eager() : recorder_(active_recorder()) { set_active_recorder(nullptr); }
+  ~Eager() { set_active_recorder(recorder_); }
+  Eager(const Eager&) = delete;
+  Eager& operator=(const Eager&) = delete;
+
+ private:
+  Recorder* recorder_;
+};
+
 // While one lives, an eager op of this thread whose result fits `memory` computes into it instead
 // of allocating. No operand of the whole computation may lie there. Null: no such memory.
 class Destination {

@@ -19,9 +19,11 @@ constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 }  // namespace
 
 struct Executable::Plan {
-  explicit Plan(Program recorded) : program(std::move(recorded)) {
+  Plan(Program recorded, Captures captures) : program(std::move(recorded)) {
+    if (captures == Captures::constant) fold_constants(program);
     remove_dead_steps(program);
     fuse_epilogues(program);
+    if (captures == Captures::constant) lay_out_rows(program);
     const std::vector<Cluster> clusters = schedule(program);
     memory = plan_memory(program, clusters);
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
@@ -145,13 +147,15 @@ struct Executable::Plan {
   std::vector<View> inputs, outputs;
 };
 
-Executable::Executable(Program program) : plan_(std::make_unique<Plan>(std::move(program))) {}
+Executable::Executable(Program program, Captures captures)
+    : plan_(std::make_unique<Plan>(std::move(program), captures)) {}
 Executable::~Executable() = default;
 
 const View& Executable::input(std::size_t i) const { return plan_->inputs.at(i); }
 const View& Executable::output(std::size_t i) const { return plan_->outputs.at(i); }
 std::size_t Executable::input_count() const { return plan_->inputs.size(); }
 std::size_t Executable::output_count() const { return plan_->outputs.size(); }
+const Program& Executable::program() const { return plan_->program; }
 std::size_t Executable::arena_bytes() const { return plan_->memory.bytes; }
 std::size_t Executable::step_count() const { return plan_->launches.size(); }
 

@@ -14,9 +14,13 @@ namespace pynn {
 
 class Executable {
  public:
+  // What may be assumed of captures: that they change between replays and are stored to, or that
+  // nobody ever writes to them.
+  enum class Captures : std::uint8_t { variable, constant };
+
   // Compiles `program`. `outputs` are kept; steps that neither an output nor a store needs are
   // dropped.
-  explicit Executable(Program program);
+  explicit Executable(Program program, Captures captures = Captures::variable);
   ~Executable();
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;
@@ -31,6 +35,10 @@ class Executable {
   // state draws the same random numbers.
   void run(const RunState& state);
   std::mutex& lock() { return lock_; }
+
+  // The program as the passes left it. Another executable of it has an arena of its own: the two
+  // can run at the same time.
+  const Program& program() const;
 
   std::size_t arena_bytes() const;
   std::size_t step_count() const;                    // launches per replay

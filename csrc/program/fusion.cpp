@@ -18,17 +18,6 @@ std::vector<int> count_uses(const Program& program) {
   return uses;
 }
 
-void drop_steps(Program& program, const std::vector<char>& keep) {
-  std::vector<Step> kept;
-  for (std::size_t i = 0; i < program.steps.size(); ++i) {
-    if (!keep[i]) continue;
-    for (const SlotId out : program.steps[i].outputs)
-      program.slots[at(out)].step = static_cast<std::int32_t>(kept.size());
-    kept.push_back(std::move(program.steps[i]));
-  }
-  program.steps = std::move(kept);
-}
-
 // Whether `bias` is one row to be added to every row of `type`.
 bool is_bias(const Slot& bias, const TensorType& type) {
   return bias.type.dtype == type.dtype && bias.type.shape.rank() == 1 &&
@@ -55,6 +44,17 @@ void absorb(Step& step, Step& reader, const Op& fused) {
 }
 
 }  // namespace
+
+void drop_steps(Program& program, const std::vector<char>& keep) {
+  std::vector<Step> kept;
+  for (std::size_t i = 0; i < program.steps.size(); ++i) {
+    if (!keep[i]) continue;
+    for (const SlotId out : program.steps[i].outputs)
+      program.slots[at(out)].step = static_cast<std::int32_t>(kept.size());
+    kept.push_back(std::move(program.steps[i]));
+  }
+  program.steps = std::move(kept);
+}
 
 void remove_dead_steps(Program& program) {
   std::vector<char> live(program.slots.size(), 0), keep(program.steps.size(), 0);

@@ -9,11 +9,22 @@
 
 namespace pynn {
 
+// Removes the steps i without keep[i]. Nothing may read their outputs.
+void drop_steps(Program& program, const std::vector<char>& keep);
+
+// For a program whose captures are constants: nothing is stored, and steps that depend on nothing
+// else are computed here and now. Their outputs become captures.
+void fold_constants(Program& program);
+
 // Drops the steps that no output, store or effect needs. Slots keep their numbers.
 void remove_dead_steps(Program& program);
 
 // Products take the bias and the activation that follow into their epilogue.
 void fuse_epilogues(Program& program);
+
+// For a program whose captures are constants: products of one row may add in any order, and their
+// right operands are laid out for that.
+void lay_out_rows(Program& program);
 
 // A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them, or
 // a product (the first of its steps) and the chain that consumes it block by block.

@@ -92,6 +92,7 @@ struct Options {
   bool bias = false, accumulate = false;
   Activation activation = Activation::linear;
   std::int64_t pad = 0;  // of the rows of C
+  bool gemv = false;     // by the kernel for one row
 };
 
 template <class T>
@@ -110,9 +111,23 @@ void check(const Table& table, std::int64_t m, std::int64_t n, std::int64_t k,
   const Matrix<T> before(m + 1, c_row + 1, {c_row, 1}, random);
   const Matrix<T> bias(1, n, {n, 1}, random);
   Matrix<T> c = before;
-  multiply<T>(table, {m, n, k, a.values.data(), a.row, a.col, b.values.data(), b.row, b.col,
-                      c.values.data(), c_row, options.bias ? bias.values.data() : nullptr,
-                      options.activation, kAttr.data(), options.accumulate, nullptr});
+  const Gemm g = {m,
+                  n,
+                  k,
+                  a.values.data(),
+                  a.row,
+                  a.col,
+                  b.values.data(),
+                  b.row,
+                  b.col,
+                  c.values.data(),
+                  c_row,
+                  options.bias ? bias.values.data() : nullptr,
+                  options.activation,
+                  kAttr.data(),
+                  options.accumulate,
+                  nullptr};
+  options.gemv ? table.gemv[index(pynn::dtype_of<T>)](g) : multiply<T>(table, g);
 
   double worst = 0;  // error in units of what rounding allows
   bool guarded = true;
@@ -196,6 +211,21 @@ TEST_CASE_TEMPLATE("every activation is applied to the product plus bias", T, fl
       for (const auto [m, n, k] : {std::array{1, 1, 0}, {1, 70, 200}, {3, 5, 7}, {65, 100, 33}}) {
         check<T>(table, m, n, k, {k, 1}, {n, 1},
                  {.bias = true, .activation = static_cast<Activation>(activation), .pad = 3});
+      }
+    }
+  });
+}
+
+TEST_CASE_TEMPLATE("one row is right by its own kernel", T, float, double) {
+  for_each_isa([](const Table& table) {
+    for (const std::int64_t n : kSizes) {
+      for (const std::int64_t k : {0, 1, 3, 8, 15, 64, 131, 300}) {
+        const auto activation = static_cast<Activation>((n + k) % 3 == 0 ? 0 : (n + k) % 11);
+        check<T>(table, 1, n, k, {k, 1}, {n + 2, 1},
+                 {.bias = k % 2 != 0, .activation = activation, .pad = 3, .gemv = true});
+        check<T>(table, 1, n, k, {1, 2}, {n, 1}, {.pad = 1, .gemv = true});
+        check<T>(table, 1, n, k, {k, 1}, {1, k + 3},
+                 {.bias = k % 2 != 0, .activation = activation, .pad = 3, .gemv = true});
       }
     }
   });

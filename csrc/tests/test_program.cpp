@@ -30,10 +30,11 @@ std::vector<double> values(const View& v) { return {v.as<double>(), v.as<double>
 
 // Records `body` and compiles what it returns.
 std::shared_ptr<Executable> compile(
-    const std::function<std::vector<Tensor>(ProgramRecorder&)>& body) {
+    const std::function<std::vector<Tensor>(ProgramRecorder&)>& body,
+    Executable::Captures captures = Executable::Captures::variable) {
   const auto recorder = std::make_shared<ProgramRecorder>();
   const ProgramRecorder::Scope scope(*recorder);
-  return std::make_shared<Executable>(recorder->finish(body(*recorder)));
+  return std::make_shared<Executable>(recorder->finish(body(*recorder)), captures);
 }
 
 }  // namespace
@@ -51,6 +52,31 @@ TEST_CASE("pointwise steps of one shape become one launch") {
     CHECK(run->output(0).as<double>()[i] == doctest::Approx(t + a * a).epsilon(1e-13));
     CHECK(run->output(1).as<double>()[i] == doctest::Approx(std::exp(t)).epsilon(1e-13));
   }
+}
+
+TEST_CASE("what constant captures alone decide is computed once") {
+  const Array x = wave({1, 6}, 0.1), w = wave({6, 4}, 0.4),
+              count = array({4}, [](auto) { return 7; });
+  const auto body = [&](ProgramRecorder& r) {
+    const Tensor scale = ops::sqrt(ops::add(ops::square(count), ops::scalar(1, DType::f64)));
+    r.assign(count, ops::add(count, ops::scalar(1, DType::f64)));
+    const Tensor y = ops::matmul(r.input({DType::f64, {1, 6}}), ops::exp(w));
+    return std::vector<Tensor>{ops::divide(y, scale), scale};
+  };
+  const auto variable = compile(body);
+  const auto constant = compile(body, Executable::Captures::constant);
+  CHECK(constant->step_count() == 1);
+  const auto again = std::make_shared<Executable>(constant->program());
+  for (const auto& run : {variable, constant, again}) {
+    std::memcpy(run->input(0).data, x.data, x.bytes());
+    run->run({});
+    CHECK(values(run->output(1)) == values(variable->output(1)));
+  }
+  CHECK(values(constant->output(0)) == values(again->output(0)));
+  for (std::int64_t i = 0; i < 4; ++i)
+    CHECK(constant->output(0).as<double>()[i] ==
+          doctest::Approx(variable->output(0).as<double>()[i]).epsilon(1e-13));
+  CHECK(count.as<double>()[0] == 8);  // stored once, by the replay of `variable`
 }
 
 TEST_CASE("a product takes bias and activation into its launch") {
