@@ -45,7 +45,7 @@ def inputs(network: Network, x: Any, name: str, finite: bool) -> NDArray[Any]:
             f"{name}[None] is a batch of it"
         )
     network.check_input(array.shape)
-    array = checks.stored(array, network.input_dtype(array.dtype.name))
+    array = checks.stored(array, network.input_dtype(checks.dtype_name(array.dtype)))
     if finite:
         checks.finite(array, name)
     return array

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import operator
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ _READ_AS = {
     "uint32": "int64",
     "uint64": "int64",
 }
-_NATIVE = frozenset(("float32", "float64", "int32", "int64", "uint8", "bool"))
+_NATIVE = frozenset(map(np.dtype, ("float32", "float64", "int32", "int64", "uint8", "bool")))
 _FLOATS = ("float32", "float64", "bfloat16")
 
 
@@ -80,16 +81,22 @@ def float_dtype(value: Any, name: str) -> str:
     return dtype
 
 
+@functools.lru_cache
+def dtype_name(dtype: np.dtype[Any]) -> str:
+    """Look up a name that NumPy puts together anew each time."""
+    return dtype.name
+
+
 def as_array(value: Any, name: str) -> NDArray[Any]:
     """Read data as an array of a type that the engine has."""
     try:
         array: NDArray[Any] = np.asarray(value)
     except ValueError as error:
         raise ValueError(f"{name} is not a regular array: {error}") from None
-    if array.dtype.name not in _NATIVE or not array.dtype.isnative:
-        kind = array.dtype.name
-        if kind in _NATIVE or kind in _READ_AS:
-            return array.astype(_READ_AS.get(kind, kind))
+    if array.dtype not in _NATIVE:  # they are equal only in the machine's byte order
+        kind = array.dtype.newbyteorder("=")
+        if kind in _NATIVE or kind.name in _READ_AS:
+            return array.astype(_READ_AS.get(kind.name, kind))
         what = {
             "O": "Python objects (ragged rows, None or mixed types)",
             "U": "strings",
@@ -115,8 +122,11 @@ def batch(value: Any, name: str) -> NDArray[Any]:
 
 def stored(array: NDArray[Any], dtype: str) -> NDArray[Any]:
     """Lay an array out in C order and the given type, without a copy where it is so already."""
+    target = np.dtype("float32" if dtype == "bfloat16" else dtype)
+    if array.dtype == target and array.flags.c_contiguous:
+        return array
     with np.errstate(over="ignore"):  # what overflows is infinite, and `finite` says so
-        return np.ascontiguousarray(array, dtype="float32" if dtype == "bfloat16" else dtype)
+        return np.ascontiguousarray(array, dtype=target)
 
 
 def finite(array: NDArray[Any], name: str) -> None:

@@ -10,10 +10,11 @@ import numpy as np
 
 from pynn import batches, checks, losses, optimizers
 from pynn import metrics as metrics_
-from pynn._native import Tensor
+from pynn._native import Tensor, all_finite
 from pynn.batches import Data
 from pynn.callbacks import Callback, CallbackList
 from pynn.history import History
+from pynn.layers.replay import Changes
 from pynn.layers.weights import unchanged_on_failure
 from pynn.loop import Display, FitLoop, replay
 from pynn.random import fresh_key
@@ -263,6 +264,12 @@ class Trainable:
             If data or arguments are not as described.
         """
         network = cast("Network", self)
+        short = network._state.replay
+        if type(x) is np.ndarray and batch_size is None and short.seen == Changes.count:
+            # The short way for what was seen before: a microsecond counts here.
+            program = short.predicts.get((x.shape, x.dtype))
+            if program is not None and (not check_inputs or all_finite(x)):
+                return program(x)[0]
         self._require_shape("predict")
         size = checks.whole(
             LARGE_BATCH if batch_size is None else batch_size, "predict: batch_size"
@@ -272,6 +279,9 @@ class Trainable:
         [(shape, dtype)] = step.full.executable.output_types
         y: NDArray[Any] = np.empty((len(rows), *shape[1:]), dtype)
         replay(step, (rows,), gathered=[y], key=fresh_key())
+        if step.tail is None and step.batch_size == len(rows) and not step.full.executable.random:
+            short.forget_outdated()
+            short.predicts[rows.shape, rows.dtype] = step.full.executable
         return Tensor(y) if isinstance(x, Tensor) else y
 
     def _watch(

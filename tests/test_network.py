@@ -337,3 +337,26 @@ def test_names_are_imported_lazily_and_listed() -> None:
         assert getattr(pynn, name) is not None
     with pytest.raises(AttributeError, match="nothing_like_this"):
         _ = pynn.nothing_like_this
+
+
+def test_predict_checks_as_much_the_second_time() -> None:
+    net = pynn.Network([Dense(3, activation="tanh", input_shape=(2,)), Dense(1)])
+    x = np.array([[0.5, -1.0]], "float32")
+    first = net.predict(x)
+    np.testing.assert_array_equal(net.predict(x), first)
+    for bad in (np.nan, np.inf):
+        with pytest.raises(ValueError, match="row 0"):
+            net.predict(np.array([[0.5, bad]], "float32"))
+    assert np.isnan(net.predict(np.array([[0.5, np.nan]], "float32"), check_inputs=False)).all()
+    with pytest.raises(ValueError, match="expects one row a sample"):
+        net.predict(x[0])
+    with pytest.raises(ValueError, match="infinite"):
+        net.predict(np.array([[0.5, 1e300]]))
+    np.testing.assert_array_equal(net.predict(x.astype(">f4")), first)
+    before = net.layers[0].activation
+    net.layers[0].activation = pynn.ops.relu
+    assert not np.array_equal(net.predict(x), first)
+    net.layers[0].activation = before
+    np.testing.assert_array_equal(net.predict(x), first)
+    net.layers[1].bias.assign([7.0])
+    np.testing.assert_allclose(net.predict(x), first + 7, rtol=1e-6)

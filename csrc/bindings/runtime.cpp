@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <atomic>
 
+#include "bindings/arguments.h"
 #include "bindings/convert.h"
 #include "bindings/tensor.h"
 #include "kernels/table.h"
@@ -45,8 +46,15 @@ py::object draw_permutation(std::int64_t n, py::handle key, py::handle stream) {
   return to_numpy(Tensor(out));
 }
 
-bool all_finite(py::handle value) {
-  const Tensor x = to_tensor(value.ptr());
+bool all_finite(PyObject* value) {
+  constexpr std::int64_t kFew = 1024;
+  if (const std::optional<PlainArray> plain = plain_array(value, DType::f32)) {
+    const std::int64_t size = element_count(plain->dims());
+    if (size <= kFew)
+      return kernels::table().all_finite[index(DType::f32)](static_cast<std::size_t>(size),
+                                                            plain->data);
+  }
+  const Tensor x = to_tensor(value);
   const DType dtype = x.dtype();
   if (!is_float(dtype)) return true;
   const Eager eager;
@@ -68,6 +76,10 @@ bool all_finite(py::handle value) {
   });
   return finite;
 }
+
+constexpr Function all_finite_function{
+    "all_finite", "array", "Whether no element is NaN or infinite.",
+    [](Call& call) { return PyBool_FromLong(all_finite(call[0])); }};
 
 py::dict allocator_statistics() {
   const AllocatorStats stats = allocator_stats();
@@ -116,8 +128,7 @@ py::list op_table() {
 
 void add_runtime(py::module_& m) {
   m.attr("version") = PYNN_VERSION;
-  m.def("all_finite", &all_finite, py::arg("array"),
-        "all_finite(array)\n--\n\nWhether no element is NaN or infinite.");
+  add_functions(m, "pynn._native", {function_row<all_finite_function>()});
   m.def("num_threads", &num_threads, "num_threads()\n--\n\nThreads that work on one call.");
   m.def("set_num_threads", &set_num_threads, py::arg("n"),
         "set_num_threads(n)\n--\n\nSets the number of threads, 1 or more; results do not depend on "

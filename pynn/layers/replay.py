@@ -51,6 +51,7 @@ class Replay:
         self.use: object = None  # the place in a program that ran a hosted layer last
         # For the short way of `Layer.__call__`: programs by shape, valid until something changes.
         self.known: dict[tuple[int, ...], Executable] = {}
+        self.predicts: dict[tuple[tuple[int, ...], Any], Executable] = {}  # by shape and dtype
         self.seen = 0
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
@@ -90,12 +91,17 @@ class Replay:
 
         signature = ("forward", array.shape, dtype, single, training, structure(layer))
         program = self.programs.get(signature, record)
-        if self.seen != Changes.count or len(self.known) >= 16:
-            self.known.clear()
-            self.seen = Changes.count
+        self.forget_outdated()
         if not (training or program.random) and layer.input_dtype("bool") != "bool":
             self.known[array.shape] = program
         return program
+
+    def forget_outdated(self) -> None:
+        """Drop what the short ways know, where it may be out of date or there is too much."""
+        if self.seen != Changes.count or len(self.known) + len(self.predicts) >= 32:
+            self.known.clear()
+            self.predicts.clear()
+            self.seen = Changes.count
 
     def backward(self, layer: Layer, grad: Any) -> Any:
         call = self._last_call(layer)
