@@ -10,9 +10,11 @@
 #include "runtime/errors.h"
 
 // One row per file of kernels/cpu: its kernels enter a table through fill_<name>.
-#define PYNN_FAMILIES(ROW, isa) \
-  ROW(isa, pointwise)           \
-  ROW(isa, reduce) ROW(isa, softmax) ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv)
+// clang-format off
+#define PYNN_FAMILIES(ROW, isa)                                                     \
+  ROW(isa, pointwise) ROW(isa, stages) ROW(isa, reduce) ROW(isa, softmax)           \
+  ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv)
+// clang-format on
 
 #define PYNN_DECLARE(isa, family) void fill_##family(Table&);
 #define ROW(isa)                   \

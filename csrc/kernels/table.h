@@ -45,6 +45,31 @@ inline constexpr std::size_t kReduce = static_cast<std::size_t>(Reduce::count);
 // `attr` holds up to two parameters (alpha, ...); null where the formula has none.
 using PointwiseFn = void (*)(std::size_t n, void* out, const void* const* in, const double* attr);
 
+// The same rows as stages of threaded code, for chains of them: a stage computes on an accumulator
+// of some vectors that stays in registers, and ends in a jump to the stage behind it.
+using StageCode = void (*)();  // of a type that only its instruction set knows
+struct Stage {
+  StageCode code;
+  void* data;          // the operand of element 0; of every element, if it is a scalar
+  const double* attr;  // as for PointwiseFn
+};
+enum class StageForm : std::uint8_t {
+  array,         // acc = f(acc, data[i]), or f(acc) for a row of one operand
+  array_first,   // acc = f(data[i], acc)
+  scalar,        // acc = f(acc, data[0])
+  scalar_first,  // acc = f(data[0], acc)
+  count
+};
+inline constexpr std::size_t kStageForms = static_cast<std::size_t>(StageForm::count);
+// The stages for one type. Those that a row does not have are null.
+struct Stages {
+  std::size_t block;  // elements of the accumulator; 0: this table has no stages
+  // Runs `stages`, the last of which is `finish`, over elements [0, n), n a multiple of `block`.
+  void (*run)(const Stage* stages, std::size_t n);
+  StageCode load, load_scalar, store, finish;  // acc = data[i], acc = data[0], data[i] = acc
+  StageCode rows[kPointwise][kStageForms];
+};
+
 // out[i] = (To)in[i]. Float to integer truncates; anything to bool is != 0.
 using CastFn = void (*)(std::size_t n, void* out, const void* in);
 
@@ -103,6 +128,7 @@ struct Table {
   const char* isa;
   std::size_t vector_bytes;
   PointwiseFn pointwise[kPointwise][kDTypes];  // null where the op has no meaning for the type
+  Stages stages[kDTypes];                      // f32 f64, of an instruction set's own vectors
   CastFn cast[kDTypes][kDTypes];               // [to][from]
   ReduceRunFn reduce_run[kReduce][kDTypes];    // f32 f64 i32 i64
   ReduceColumnsFn reduce_columns[kReduce][kDTypes];

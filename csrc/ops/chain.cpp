@@ -15,7 +15,8 @@ DType compute_type(DType d) { return d == DType::bf16 ? DType::f32 : d; }
 
 constexpr std::int64_t kMaxTile = 1024;
 constexpr std::int64_t kMinTile = 64;
-constexpr std::int64_t kLongRun = 128;  // inner extent from which runs are tiled one by one
+constexpr std::int64_t kFewElements = 128;  // up to which calls of kernels cost less than stages
+constexpr std::int64_t kLongRun = 128;      // inner extent from which runs are tiled one by one
 
 // Drops extents of 1 and joins neighbours that every operand walks as one.
 void collapse(Shape& shape, std::vector<Operand>& operands) {
@@ -50,6 +51,7 @@ class Builder {
     plan_sinks();
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) add_node(i);
     for (const auto& [value, operand] : late_) store(values_[value], operand);
+    if (chain_->elements > kFewElements) thread(*chain_);
     place_buffers();
     return chain_;
   }
@@ -119,8 +121,13 @@ class Builder {
   int cast_to(int from, DType to, int out = -1) {
     if (out < 0) out = add_register(Register::Kind::buffer, to);
     const DType held = chain_->registers[static_cast<std::size_t>(from)].dtype;
-    chain_->instructions.push_back(
-        {nullptr, kernels::table().cast[index(to)][index(held)], {}, out, {from, from, from}});
+    chain_->instructions.push_back({kernels::Pointwise::count,
+                                    nullptr,
+                                    kernels::table().cast[index(to)][index(held)],
+                                    {},
+                                    out,
+                                    1,
+                                    {from, from, from}});
     return out;
   }
 
@@ -183,10 +190,12 @@ class Builder {
     const DType result = node.op->is(kBoolean) ? DType::boolean : dtype;
     const int out = out_register(result);
     chain_->instructions.push_back(
-        {kernel,
+        {node.op->pointwise,
+         kernel,
          nullptr,
          node.attrs->reals,
          out,
+         node.op->arity,
          {in(0), in(std::min(1, node.op->arity - 1)), in(node.op->arity - 1)}});
     values_.push_back(out);
   }
@@ -233,11 +242,14 @@ class Builder {
     const auto fit =
         static_cast<std::int64_t>(kScratchBytes / (widest * std::max<std::size_t>(slots, 1)));
     c.tile = std::clamp(fit / kMinTile * kMinTile, kMinTile, kMaxTile);
-    const std::size_t bytes =
-        static_cast<std::size_t>(std::min(c.tile, std::max<std::int64_t>(c.elements, 1))) * widest;
-    const std::size_t stride = (bytes + kAlignment - 1) / kAlignment * kAlignment;
+    const auto longest =
+        static_cast<std::size_t>(std::min(c.tile, std::max<std::int64_t>(c.elements, 1)));
+    const std::size_t block = c.threaded != nullptr ? c.threaded->block : kAlignment / widest;
+    const std::size_t stride = (longest + block - 1) / block * block * widest;
     for (std::size_t r = 0; r < c.registers.size(); ++r) c.registers[r].buffer = slot[r] * stride;
-    c.scratch = slots * stride;
+    c.pads = slots * stride;
+    c.scratch = c.pads;
+    if (c.threaded != nullptr) c.scratch += (c.operands.size() + 1) * block * widest;
     c.tiles_per_run = (c.shape.back() + c.tile - 1) / c.tile;
     c.tiles = c.elements == 0 ? 0
               : c.by_runs     ? c.elements / c.shape.back() * c.tiles_per_run

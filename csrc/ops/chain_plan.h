@@ -16,22 +16,34 @@ using kernels::PointwiseFn;
 inline constexpr std::size_t kScratchBytes =
     32 * 1024;  // all registers of a tile: two thirds of L1
 inline constexpr std::size_t kMaxRegisters = 256;
+inline constexpr std::size_t kMaxStages = 128;
 
-// A value of the tile in flight: memory of an operand, a buffer of the scratch, or part of the
-// block that a product hands over.
+// A value of the tile in flight: memory of an operand (direct; scalar: its one element), a buffer
+// of the scratch, part of the block that a product hands over, or what never leaves the
+// accumulator.
 struct Register {
-  enum class Kind : std::uint8_t { direct, splat, gather, buffer, block } kind = Kind::buffer;
+  enum class Kind : std::uint8_t {
+    direct,
+    scalar,
+    splat,
+    gather,
+    buffer,
+    block,
+    accumulator
+  } kind = Kind::buffer;
   DType dtype = DType::f32;  // as held
-  std::size_t buffer = 0;    // byte offset in the scratch, unless direct
-  int operand = -1;          // direct, splat, gather: whose memory
+  std::size_t buffer = 0;    // splat, gather, buffer: byte offset in the scratch
+  int operand = -1;          // direct, scalar, splat, gather: whose memory
 };
 
 struct Instruction {
-  PointwiseFn kernel;  // or null: `cast`
+  kernels::Pointwise row;  // or count: a cast
+  PointwiseFn kernel;      // or null: `cast`
   CastFn cast;
   std::array<double, 2> attr;
   int out;
-  std::array<int, 3> in;
+  int arity;
+  std::array<int, 3> in;  // the last of them again where there are fewer
 };
 
 // Memory walked along the chain's iteration space.
@@ -68,6 +80,13 @@ struct Chain : BlockConsumer {
   std::size_t scratch = 0;     // bytes
   int product = -1;            // register of the values that a product hands over
 
+  // The instructions as threaded code, where there is such code for all of them: then `stages` is
+  // not empty. Stage i finds its operand in register stage_registers[i], or nowhere (-1).
+  const kernels::Stages* threaded = nullptr;
+  std::vector<kernels::Stage> stages;
+  std::vector<int> stage_registers;
+  std::size_t pads = 0;  // byte offset in the scratch: a block for each operand
+
   // A chain of few elements has its addresses worked out once: it runs many times a microsecond.
   std::vector<Bound> bound;
   std::shared_ptr<void> memory;  // its registers
@@ -77,6 +96,10 @@ struct Chain : BlockConsumer {
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;
 };
+
+// Turns the instructions of a chain into stages if all of them can be; what they keep in the
+// accumulator needs no buffer.
+void thread(Chain& chain);
 
 // Spreads one item of `size` bytes over a buffer of n.
 void splat(char* buffer, const char* item, std::size_t size, std::int64_t n);

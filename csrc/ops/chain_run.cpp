@@ -99,6 +99,10 @@ class Worker {
       const Operand& o = operand(r);
       splat(at(r), o.data, o.item, std::min(chain.tile, chain.elements));
     }
+    std::copy(chain.stages.begin(), chain.stages.end(), stages_.begin());
+    for (std::size_t r = 0; r < chain.registers.size(); ++r)
+      if (chain.registers[r].kind == Register::Kind::scalar)
+        at_[r] = operand(static_cast<int>(r)).data;
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
@@ -149,6 +153,7 @@ class Worker {
  private:
   void execute(std::int64_t n) {
     const auto count = static_cast<std::size_t>(n);
+    if (chain_.threaded != nullptr) return run_stages(count);
     for (const Instruction& i : chain_.instructions) {
       if (i.kernel != nullptr) {
         const void* in[3] = {at(i.in[0]), at(i.in[1]), at(i.in[2])};
@@ -157,6 +162,45 @@ class Worker {
         i.cast(count, at(i.out), at(i.in[0]));
       }
     }
+  }
+
+  void run_stages(std::size_t n) {
+    for (std::size_t s = 0; s < chain_.stages.size(); ++s)
+      if (chain_.stage_registers[s] >= 0) stages_[s].data = at(chain_.stage_registers[s]);
+    const std::size_t whole = n / chain_.threaded->block * chain_.threaded->block;
+    chain_.threaded->run(stages_.data(), whole);
+    if (whole < n) run_rest(whole, n - whole);
+  }
+
+  // The last elements of a tile, fewer than a block: in copies as long as a block.
+  void run_rest(std::size_t first, std::size_t n) {
+    const std::size_t item = item_size(chain_.registers[0].dtype);
+    const std::size_t block = chain_.threaded->block;
+    std::array<char*, kMaxStages> originals;
+    std::size_t count = 0;
+    const auto pad = [&](std::size_t i) { return base_ + chain_.pads + i * block * item; };
+    std::array<std::size_t, kMaxStages> stored;
+    std::size_t stores = 0;
+    for (std::size_t s = 0; s < chain_.stages.size(); ++s) {
+      const int r = chain_.stage_registers[s];
+      if (r < 0) continue;
+      const Register::Kind kind = chain_.registers[static_cast<std::size_t>(r)].kind;
+      if (kind == Register::Kind::scalar) continue;
+      char* const original = at(r) + first * item;
+      stages_[s].data = original;
+      if (kind != Register::Kind::direct && kind != Register::Kind::block) continue;
+      const auto known = std::find(originals.begin(), originals.begin() + count, original);
+      const auto i = static_cast<std::size_t>(known - originals.begin());
+      if (i == count) {
+        originals[count++] = original;
+        std::memcpy(pad(i), original, n * item);
+      }
+      stages_[s].data = pad(i);
+      if (stages_[s].code == chain_.threaded->store) stored[stores++] = i;
+    }
+    chain_.threaded->run(stages_.data(), block);
+    for (std::size_t i = 0; i < stores; ++i)
+      std::memcpy(originals[stored[i]], pad(stored[i]), n * item);
   }
 
   const Operand& operand(int r) const {
@@ -169,12 +213,13 @@ class Worker {
   std::shared_ptr<void> heap_;  // only for chains of very many values
   char* base_ = local_;
   std::array<char*, kMaxRegisters> at_;
+  std::array<kernels::Stage, kMaxStages> stages_;
 };
 
 }  // namespace
 
 void Chain::bind() {
-  if (!one_run || elements == 0 || elements > tile) return;
+  if (threaded != nullptr || !one_run || elements == 0 || elements > tile) return;
   memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
   const auto address = [&](int r) -> char* {
     const Register& reg = registers[static_cast<std::size_t>(r)];

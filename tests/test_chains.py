@@ -1,0 +1,77 @@
+"""Chains of pointwise steps: what runs as one pass has the bits of its steps run one by one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from pynn import Tensor, Variable, ops
+from pynn._native import Recorder
+
+# Around the sizes of a vector, of a block of vectors, of a tile, and of what threads share.
+SIZES = [1, 2, 15, 63, 64, 65, 129, 200, 1000, 1025, 4099, 70_001]
+
+
+def adam(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    m.assign(m * 0.9 + g * 0.1)
+    v.assign(v * 0.999 + ops.square(g) * 0.001)
+    w.assign_sub(step * m / (ops.sqrt(v) + 1e-7))
+
+
+def swap(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    old = ops.tanh(w)
+    w.assign(m * step)
+    m.assign(v - w)
+    v.assign(old / (m + 3.0) + v * v)
+
+
+def forks(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    a = ops.exp(g) - w
+    b = ops.maximum(a * a, step - a)
+    w.assign(ops.sigmoid(a) * b + 2.0 / (b + 4.0))
+    m.assign(ops.gelu(b) - a / (1.5 + v))
+    v.assign(w + m)
+
+
+def from_one_value(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    w.assign(ops.tanh(step) * g - step)
+    m.assign(step - ops.square(step) * w)
+    v.assign(step + 0.0 * v)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("n", SIZES)
+@pytest.mark.parametrize("update", [adam, swap, forks, from_one_value])
+def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, dtype: str) -> None:
+    rng = np.random.default_rng(n)
+    start = [rng.uniform(0.1, 0.9, n).astype(dtype) for _ in range(4)]
+    step = np.asarray(0.3, dtype)
+    stepwise = [Variable(x) for x in start[:3]]
+    recorded = [Variable(x) for x in start[:3]]
+    with Recorder() as recorder:
+        update(*recorded, Tensor(start[3]), Tensor(step))
+    run = recorder.compile([])
+    for _ in range(2):
+        update(*stepwise, Tensor(start[3]), Tensor(step))
+        run()
+        for ours, expected in zip(recorded, stepwise, strict=True):
+            np.testing.assert_array_equal(ours.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("shape", [(3, 130), (129, 10), (7, 5, 33), (2, 1, 200)])
+def test_a_chain_over_stretched_and_strided_operands(shape: tuple[int, ...]) -> None:
+    rng = np.random.default_rng(0)
+    x = Tensor(rng.normal(size=shape))
+    row = Tensor(rng.normal(size=shape[-1:]))
+    column = Tensor(rng.normal(size=(*shape[:-1], 1)))
+    mirrored = ops.transpose(Tensor(rng.normal(size=shape[::-1])))
+
+    def formula() -> Tensor:
+        y = ops.tanh(x * row + column)
+        return (y - mirrored) * (row + 1.0) / (ops.square(column) + 1.0)
+
+    with Recorder() as recorder:
+        y = formula()
+    np.testing.assert_array_equal(np.asarray(recorder.compile([y])()[0]), formula().numpy())
