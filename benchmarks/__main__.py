@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks import report, results
+from benchmarks import ROOT, pages, report, results
 from benchmarks.cases import workloads
 from benchmarks.data import store_mnist
 from benchmarks.machine import available_cpus, describe
@@ -32,6 +32,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--list", action="store_true", help="name the workloads and stop")
     add("--output", type=Path, metavar="JSON", help="where results go (default: by date and CPU)")
     add("--show", type=Path, metavar="JSON", help="print and plot earlier results; measure nothing")
+    add("--readme", type=Path, metavar="JSON", help="put the table of earlier results in README.md")
     return parser
 
 
@@ -40,18 +41,21 @@ def _chosen(all_workloads: Sequence[Workload], only: str | None) -> list[Workloa
     return [w for w in all_workloads if pattern.search(f"{w.group}: {w.name}")]
 
 
-def show(records: Sequence[results.Record], picture: Path | None) -> None:
-    """Print the tables; draw the picture where there is a place for it."""
-    peers = list(PEERS)
-    print("\n" + report.rows_table(records, peers))
-    for part in (report.goals_table(records), report.absences(records)):
-        if part:
-            print("\n" + part)
-    if picture is not None:
-        try:
-            draw(records, peers, picture)
-        except ImportError as missing:
-            print(f"\nNo plot: {missing}", file=sys.stderr)
+def show(records: Sequence[results.Record]) -> None:
+    """Print the tables."""
+    tables = [*report.rows_tables(records, list(PEERS)), report.goals_table(records)]
+    print(*(f"\n{report.plain(table)}" for table in tables if table), sep="\n")
+    absent = report.absences(records)
+    print(f"\n{absent}" if absent else "")
+
+
+def publish(path: Path) -> None:
+    """Make the page and the pictures of a result file anew, from all rows that it holds."""
+    path.with_suffix(".md").write_text(pages.page(path))
+    try:
+        draw(results.load(path), list(PEERS), path.with_suffix(".svg"))
+    except ImportError as missing:
+        print(f"\nNo plot: {missing}", file=sys.stderr)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -90,7 +94,9 @@ def run(args: argparse.Namespace) -> int:
                 if path is not None:  # at once: a run that is cut off keeps its rows
                     results.save(path, describe(), records[-1:])
 
-    show(records, path and path.with_suffix(".svg"))
+    show(records)
+    if path is not None:
+        publish(path)
     wrong = [r for r in records if any(why.startswith("wrong") for why in r["absent"].values())]
     return 1 if wrong else 0
 
@@ -102,7 +108,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         print("--threads and --repeat must be at least 1", file=sys.stderr)
         return 2
     if args.show:
-        show(results.load(args.show), args.show.with_suffix(".svg"))
+        show(results.load(args.show))
+        publish(args.show)
+        return 0
+    if args.readme:
+        readme = ROOT / "README.md"
+        readme.write_text(pages.rewritten(readme.read_text(), args.readme))
         return 0
     if args.list:
         for workload in _chosen(workloads("", quick=args.quick), args.only):

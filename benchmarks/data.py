@@ -7,8 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.networks import XOR, Data
+from benchmarks.networks import XOR, Data, Mlp
 
+TEST_ROWS = 512
 _PARTS = ("x", "y", "x_test", "y_test")
 
 
@@ -38,11 +39,31 @@ def store_mnist(folder: Path, *, quick: bool) -> str:
     return said
 
 
-def load(source: str) -> Data:
-    """Return what `store_mnist` wrote into the folder ``source``, or the data called "xor"."""
+def load(source: str | int, network: Mlp) -> Data:
+    """Return rows for a network.
+
+    Parameters
+    ----------
+    source : str or int
+        The folder into which `store_mnist` wrote, the data called "xor", or how many rows to make.
+    network : Mlp
+        Says what made rows look like.
+    """
     if source == "xor":
         return XOR
+    if isinstance(source, int):
+        return _learnable(network, source)
     return Data(*(np.load(Path(source) / f"{name}.npy") for name in _PARTS))
+
+
+def _learnable(network: Mlp, rows: int) -> Data:
+    """Return normal rows whose targets follow from them by a linear map."""
+    rng = np.random.default_rng(0)
+    x = rng.standard_normal((rows + TEST_ROWS, network.features), np.float32)
+    teacher = rng.standard_normal((network.features, network.widths[-1]))
+    z = x @ teacher / network.features**0.5
+    y = z.argmax(axis=-1) if network.loss == "cross_entropy" else np.tanh(z).astype(np.float32)
+    return Data(x[:rows], y[:rows], x[rows:], y[rows:])
 
 
 def _made(rows: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

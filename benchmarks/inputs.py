@@ -14,16 +14,18 @@ def uniform(
     domain: tuple[float, float] = (-1.0, 1.0),
     seed: int = 0,
 ) -> NDArray[Any]:
-    """Return numbers from an interval."""
-    return np.random.default_rng(seed).uniform(*domain, shape).astype(dtype)
+    """Return numbers from an interval; for bfloat16 in float32, as NumPy has none."""
+    kept = "float32" if dtype == "bfloat16" else dtype
+    return np.random.default_rng(seed).uniform(*domain, shape).astype(kept)
 
 
 def factors(
-    m: int, n: int, k: int, dtype: str, transposed: bool
+    m: int, n: int, k: int, dtype: str, transposed: bool, count: int | None = None
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Return A (m, k), stored as its transpose where asked for, and B (k, n)."""
-    a = uniform((k, m), dtype).T if transposed else uniform((m, k), dtype)
-    return a, uniform((k, n), dtype, seed=1)
+    """Return A (m, k), stored as its transpose where asked for, and B (k, n), or stacks of them."""
+    stack = () if count is None else (count,)
+    a = uniform((*stack, k, m) if transposed else (*stack, m, k), dtype)
+    return a.swapaxes(-1, -2) if transposed else a, uniform((*stack, k, n), dtype, seed=1)
 
 
 def layer(batch: int, inputs: int, units: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:

@@ -1,4 +1,4 @@
-"""The machine's own limit: fused multiply-adds per second, measured beside the workloads."""
+"""The machine's own limits, measured beside the workloads: multiply-adds and bytes a second."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import cast
 
 
 class Peak:
-    """Measures floating-point operations per second of register-only loops on all threads.
+    """Measures register-only loops and passes over memory on all threads.
 
     ``peak.cpp`` is compiled with the system's compiler (``CXX``, else ``c++``) for the processor at
     hand. Where that fails, `missing` says why and nothing is measured.
@@ -41,12 +41,24 @@ class Peak:
             self._library = ctypes.CDLL(str(library))  # stays mapped when the file goes
 
     def measure(self, dtype: str, seconds: float = 0.02) -> float | None:
-        """Return operations per second for "float32" or "float64"; None where not measured."""
-        if self._library is None:
+        """Return operations per second for a dtype; None where they can't be measured."""
+        function = self._function(f"peak_{dtype}")
+        if function is None:
             return None
-        function = self._library[f"peak_{dtype}"]
-        function.argtypes = [ctypes.c_int, ctypes.c_double]
-        function.restype = ctypes.c_double
-        rate = cast(Callable[[int, float], float], function)(self._threads, seconds)
+        rate = function(self._threads, seconds)
         self.best[dtype] = max(rate, self.best.get(dtype, 0.0))
         return rate
+
+    def bandwidth(self, size: float, seconds: float = 0.02) -> float | None:
+        """Return the bytes per second that are read or copied in a working set of that size."""
+        function = self._function("bandwidth")
+        return None if function is None else function(self._threads, size, seconds)
+
+    def _function(self, name: str) -> Callable[..., float] | None:
+        found = getattr(self._library, name, None)  # bfloat16's is not on every processor
+        if found is None:
+            return None
+        numbers = 2 if name == "bandwidth" else 1
+        found.argtypes = [ctypes.c_int, *[ctypes.c_double] * numbers]
+        found.restype = ctypes.c_double
+        return cast(Callable[..., float], found)

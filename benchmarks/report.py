@@ -1,11 +1,15 @@
-"""Rows as tables for the terminal."""
+"""Rows as tables, for the terminal and for pages."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from itertools import groupby
+from typing import TypeAlias
 
 from benchmarks.results import Record
+
+Table: TypeAlias = list[list[str]]
+"""Lines of cells; the first is the head."""
 
 _STEPS = {
     "s": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
@@ -27,27 +31,32 @@ def amount(value: float, unit: str) -> str:
     return f"{value / scale:#.3g}".rstrip(".") + f" {name}" if value else f"0 {name}"
 
 
-def rows_table(records: Sequence[Record], peers: Sequence[str]) -> str:
-    """Return all figures: best of the turns, and how far pynn is ahead of the best peer."""
-    parts = []
+def rows_tables(records: Sequence[Record], peers: Sequence[str]) -> list[Table]:
+    """Return a table a group: best of the turns, and what part of pynn's speed each peer has.
+
+    ``2.0×`` beside a peer's figure says that it is twice pynn's.
+    """
+    tables = []
     for group, rows in groupby(records, key=lambda r: r["group"]):
         members = list(rows)
         present = [p for p in peers if any(p in r["figures"] for r in members)]
-        flops = any(r["share of peak"] for r in members)
-        head = [group, *present, *(["of peak"] if flops else []), "pynn is"]
+        optional = {
+            "of the roof": [_roof(r) for r in members],
+            "target": [_verdict(r) for r in members],
+        }
+        shown = {head: cells for head, cells in optional.items() if any(cells)}
         body = []
-        for r in members:
+        for i, r in enumerate(members):
             figures = {p: f["best"] for p, f in r["figures"].items()}
-            cells = [amount(figures[p], r["unit"]) if p in figures else "–" for p in present]
-            share = r["share of peak"]
-            cells += [f"{100 * share:.0f} %" if share else "–"] if flops else []
-            body.append([r["workload"], *cells, ahead(figures)])
-        parts.append(_table([head, *body]))
-    return "\n\n".join(parts)
+            cells = [_beside(p, figures, r["unit"]) for p in present]
+            more = [column[i] or "–" for column in shown.values()]
+            body.append([r["workload"], *cells, *more, ahead(figures)])
+        tables.append([[group, *present, *shown, "pynn is"], *body])
+    return tables
 
 
-def goals_table(records: Iterable[Record]) -> str:
-    """Return what had to be reached and what was."""
+def goals_table(records: Iterable[Record]) -> Table:
+    """Return what had to be reached and what was; nothing where there are no goals."""
     body = [["target", "", "pynn", "of the target", ""]]
     for r in records:
         own = r["figures"].get("pynn")
@@ -57,7 +66,7 @@ def goals_table(records: Iterable[Record]) -> str:
             figure = amount(own["best"], r["unit"]) if own else "–"
             times = "–" if reached is None else f"{reached:.2f}×"
             body.append([r["workload"], goal["text"], figure, times, verdict])
-    return _table(body) if len(body) > 1 else ""
+    return body if len(body) > 1 else []
 
 
 def absences(records: Sequence[Record]) -> str:
@@ -85,12 +94,52 @@ def ahead(figures: dict[str, float]) -> str:
     label, best = min(peers.items(), key=lambda item: item[1])
     ratio = best / max(figures["pynn"], 1e-12)
     if ratio >= 1:
-        return f"{ratio:.2f}× ahead of {label}"
-    return f"{1 / max(ratio, 1e-12):.2f}× behind {label}"
+        return f"{times(ratio)} ahead of {label}"
+    return f"{times(1 / max(ratio, 1e-12))} behind {label}"
 
 
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+def _beside(peer: str, figures: dict[str, float], unit: str) -> str:
+    """Return a peer's figure, and how many times pynn's it is."""
+    if peer not in figures:
+        return "–"
+    said = amount(figures[peer], unit)
+    if peer == "pynn" or "pynn" not in figures:
+        return said
+    return f"{said} {times(figures[peer] / max(figures['pynn'], 1e-12))}"
+
+
+def times(ratio: float) -> str:
+    """Return a ratio with three digits, or all of a larger whole number.
+
+    Examples
+    --------
+    >>> times(1.2345), times(1234.5)
+    ('1.23×', '1,234×')
+    """
+    return f"{ratio:#.3g}×" if ratio < 100 else f"{ratio:,.0f}×"
+
+
+def _roof(record: Record) -> str:
+    """Return pynn's share of what arithmetic or memory allow, where that was measured."""
+    roof = record.get("roof")
+    if not roof or roof["share"] is None:
+        return ""
+    return f"{100 * roof['share']:.0f} % of {roof['limited by']}"
+
+
+def _verdict(record: Record) -> str:
+    """Return how many of a row's goals are met; nothing where there are none to judge."""
+    judged = [goal["met"] for goal in record["goals"] if goal["reached"] is not None]
+    if not judged:
+        return "not judged" if record["goals"] else ""
+    if len(set(judged)) == 1:
+        return "met" if judged[0] else "missed"
+    return f"{sum(judged)} of {len(judged)} met"
+
+
+def plain(table: Table) -> str:
+    """Return a table for the terminal."""
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
     last = len(widths) - 1
 
     def line(row: Sequence[str]) -> str:
@@ -101,4 +150,10 @@ def _table(rows: Sequence[Sequence[str]]) -> str:
         return "  ".join(cells).rstrip()
 
     rule = "─" * (sum(widths) + 2 * last)
-    return "\n".join([line(rows[0]), rule, *map(line, rows[1:])])
+    return "\n".join([line(table[0]), rule, *map(line, table[1:])])
+
+
+def markdown(table: Table) -> str:
+    """Return a table for a page."""
+    rule = ["---", *["--:"] * (len(table[0]) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in [table[0], rule, *table[1:]])

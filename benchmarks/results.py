@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def record(row: Row, setting: Record) -> Record:
     """
     workload = row.workload
     peak = {"best": max(row.peaks), "all": row.peaks} if row.peaks else None
+    roof = {"limited by": row.roof[1], "share": row.share_of_roof} if row.roof else None
     goals = []
     for goal in workload.goals:
         reached = None if row.disturbed else goal.reached(row)
@@ -37,9 +39,13 @@ def record(row: Row, setting: Record) -> Record:
         "workload": workload.name,
         "group": workload.group,
         "unit": workload.unit,
+        "dtype": workload.dtype,
         "flops": workload.flops,
+        "bytes": workload.bytes,
         "peak": peak,
-        "share of peak": row.share_of_peak,
+        "bandwidth": max(row.bandwidths, default=None),
+        "roof": roof,
+        "curve": workload.curve and asdict(workload.curve),
         "figures": {
             label: {
                 "best": row.best[label],
@@ -75,3 +81,9 @@ def load(path: Path) -> list[Record]:
     """Return the rows of a file."""
     rows: list[Record] = json.loads(path.read_text())["rows"]
     return rows
+
+
+def machine(path: Path) -> Record:
+    """Return what a file says of the machine."""
+    said: Record = json.loads(path.read_text())["machine"]
+    return said

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import timeit
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -39,6 +39,10 @@ class Timed:
     function : callable
         Called as ``function(*arguments)``, positionally: the loop around it costs some 10 ns.
     *arguments
+    named : mapping, optional
+        Arguments that are passed by name.
+    per : int, default 1
+        What one call counts for: the figure is that part of its seconds.
     outputs : callable, optional
         Makes the results to compare. Default: what the first call returns.
     facts : callable, optional
@@ -48,15 +52,19 @@ class Timed:
         self,
         function: Callable[..., Any],
         *arguments: Any,
+        named: Mapping[str, Any] | None = None,
+        per: int = 1,
         outputs: Callable[[], Sequence[NDArray[Any]]] | None = None,
         facts: Callable[[], dict[str, float]] | None = None,
     ) -> None:
-        names = [f"a{i}" for i in range(len(arguments))]
-        self._call: Callable[[], Any] = functools.partial(function, *arguments)
+        named = named or {}
+        given = {f"a{i}": argument for i, argument in enumerate(arguments)}
+        self._call: Callable[[], Any] = functools.partial(function, *arguments, **named)
         self._timer = timeit.Timer(
-            f"run({', '.join(names)})",
-            globals={"run": function, **dict(zip(names, arguments, strict=True))},
+            f"run({', '.join([*given, *(f'{name}={name}' for name in named)])})",
+            globals={"run": function, **given, **named},
         )
+        self._per = per
         self._outputs = outputs
         self._facts = facts
         self._once = 0.0  # seconds of one call, once known
@@ -74,6 +82,9 @@ class Timed:
 
     def turn(self, seconds: float) -> float:
         """Time as many calls as fit, after one that wakes threads and caches."""
+        return self._seconds(seconds) / self._per
+
+    def _seconds(self, seconds: float) -> float:
         if self._once == 0.0 or self._once < seconds / 10:
             self._once = self._timer.timeit(1)
             if self._once >= seconds:

@@ -83,6 +83,15 @@ class ShareOfPeak:
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A point of a scaling curve: a value on an axis, and the samples that one call takes."""
+
+    axis: str
+    value: float
+    samples: int
+
+
+@dataclass(frozen=True)
 class Workload:
     """One row of the table.
 
@@ -96,9 +105,11 @@ class Workload:
     unit : {"s", "B", "%"}
         Of the figures: seconds, bytes, or a share. Less is better in all of them.
     flops : float, optional
-        Floating-point operations of one call, where the share of the peak says something.
+        Floating-point operations of one call; results, for functions.
+    bytes : float, optional
+        What one call must at least read and write.
     dtype : str
-        Which peak that is.
+        Which peak bounds the operations.
     goals : tuple of Goal
     without : tuple of str
         Peers for which the figure would say nothing.
@@ -106,6 +117,8 @@ class Workload:
         How far results may be from NumPy's, relative to the largest magnitude.
     patience : float
         Seconds after which a peer gets no further turn.
+    curve : Curve, optional
+        Where the figure stands in a plot of its own.
     """
 
     name: str
@@ -114,8 +127,10 @@ class Workload:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     unit: str = "s"
     flops: float | None = None
+    bytes: float | None = None
     dtype: str = "float32"
     goals: tuple[Goal, ...] = ()
     without: tuple[str, ...] = ()
     tolerance: float = 1e-5
     patience: float = 10.0
+    curve: Curve | None = None

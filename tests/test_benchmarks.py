@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import json
 import subprocess
 import sys
@@ -16,13 +17,23 @@ import pynn
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT))  # last: an installed pynn goes before the checkout's
 
-from benchmarks import plot, report, runner  # noqa: E402
+from benchmarks import pages, plot, report, runner  # noqa: E402
 from benchmarks.cases import workloads  # noqa: E402
 from benchmarks.peak import Peak  # noqa: E402
+from benchmarks.peers import formulas  # noqa: E402
 from benchmarks.results import default_path, load, record, save  # noqa: E402
 from benchmarks.task import Timed  # noqa: E402
-from benchmarks.workload import AtMost, Faster, ShareOfPeak, Workload  # noqa: E402
+from benchmarks.workload import AtMost, Curve, Faster, ShareOfPeak, Workload  # noqa: E402
 
+# What a row may wait for, and what it says meanwhile.
+AWAITED = {
+    "frozen": (hasattr(pynn.Network, "freeze"), "this version cannot freeze a network"),
+    "mixed": (
+        "precision" in inspect.signature(pynn.Network.use).parameters,
+        "this version has no mixed precision",
+    ),
+    "CNN": (hasattr(pynn.layers, "Conv2D"), "this version has no Conv2D"),
+}
 NAMES = [w.name for w in workloads("", quick=True)]
 
 
@@ -45,9 +56,10 @@ def test_every_workload_runs_and_agrees_with_numpy(
     name: str, quick_run: tuple[str, dict[str, Any]]
 ) -> None:
     [row] = [r for r in quick_run[1]["rows"] if r["workload"] == name]
-    if "frozen" in name and not hasattr(pynn.Network, "freeze"):
-        assert row["absent"] == {"pynn": "this version cannot freeze a network"}
-        return
+    for word, (awaited, said) in AWAITED.items():
+        if word in name and not awaited:
+            assert row["absent"] == {"pynn": said}
+            return
     assert row["absent"] == {}
     assert all(figure >= 0 for figure in row["figures"]["pynn"]["all"])
 
@@ -77,7 +89,7 @@ def test_results_say_which_machine_and_versions_but_name_no_host_or_folder(
 def test_selection_and_mistakes() -> None:
     listed = run("--list", "--only", "^training: MNIST")
     assert listed.returncode == 0
-    assert len(listed.stdout.splitlines()) == 2
+    assert len(listed.stdout.splitlines()) == 3
     for arguments, message in (
         (["--only", "no such thing"], "no workload matches"),
         (["--peers", "pynn,Nobody"], "unknown peer 'Nobody'"),
@@ -155,7 +167,7 @@ def test_a_row_that_a_neighbour_disturbed_is_not_judged() -> None:
     kept = record(busy, {})
     assert kept["disturbed"]
     assert [g["reached"] for g in kept["goals"]] == [None, None, None]
-    assert kept["share of peak"] is None
+    assert kept["roof"]["share"] is None
     assert "not judged" in report.absences([kept])
     free = row(pynn=1.0)
     free.ceiling = 8.1
@@ -175,7 +187,7 @@ def test_rows_measured_again_replace_the_old_ones(tmp_path: Path) -> None:
     save(path, {"cpu": "x"}, [record(row(pynn=2.0, NumPy=6.0), {"threads": 2})])
     [kept] = load(path)
     assert kept["threads"] == 2
-    assert "3.00× ahead of NumPy" in report.rows_table([kept], list(runner.PEERS))
+    assert "3.00× ahead of NumPy" in report.plain(report.rows_tables([kept], list(runner.PEERS))[0])
 
 
 def test_without_matplotlib_the_plot_says_how_to_get_it(
@@ -191,3 +203,69 @@ def test_the_plot_is_written(tmp_path: Path) -> None:
     path = tmp_path / "p.svg"
     plot.draw([record(row(pynn=1.0, NumPy=2.0), {})], ["pynn", "NumPy"], path)
     assert path.stat().st_size > 1000
+
+
+def test_the_readme_shows_the_figures_of_a_result_file() -> None:
+    readme = (ROOT / "README.md").read_text()
+    path = pages.source(readme)
+    assert pages.rewritten(readme, path) == readme
+    wide = "MNIST 784-512-512-10, Adam, batch 128, one epoch"
+    [record] = [r for r in load(path) if r["workload"] == wide]
+    figure = report.amount(record["figures"]["pynn"]["best"], "s")
+    [line] = [line for line in readme.splitlines() if line.startswith(f"| {wide}")]
+    assert figure in line
+    assert pages.rewritten(readme.replace(figure, "1 ns"), path) == readme
+    with pytest.raises(ValueError, match="no block"):
+        pages.rewritten("# A page without one", path)
+
+
+def test_the_page_of_a_result_file_has_its_rows_and_targets(tmp_path: Path) -> None:
+    path = tmp_path / "r.json"
+    machine = {"cpu": "x", "cpus": 1, "python": "3", "vector extensions": ["avx2"]}
+    save(path, machine, [record(row(pynn=1.0, NumPy=3.0), {"threads": 1})])
+    page = pages.page(path)
+    assert "| g | pynn | NumPy |" in page
+    assert "3.00 s 3.00×" in page
+    assert "| ≤ 2 s | 1.00 s | 2.00× | met |" in page
+
+
+def test_the_roof_is_the_lower_one_of_arithmetic_and_memory() -> None:
+    workload = Workload("w", "g", "k", flops=6.0, bytes=12.0)
+    kernel = runner.Row(workload, {"pynn": [2.0]}, peaks=[8.0], bandwidths=[10.0])
+    assert kernel.roof == (5.0, "memory")
+    assert kernel.share_of_roof == pytest.approx(0.6)  # 3 operations a second of 5
+    kernel.bandwidths = [100.0]
+    assert kernel.roof == (8.0, "arithmetic")
+    assert record(kernel, {})["roof"] == {"limited by": "arithmetic", "share": 0.375}
+
+
+def test_scaling_curves_and_the_roofline_are_drawn_beside_the_ratios(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    point = Workload("w", "scaling", "train", curve=Curve("width", 8, 16))
+    kernel = Workload("k", "g", "unary", flops=6.0, bytes=12.0)
+    both = {"pynn": [1.0], "NumPy": [2.0]}
+    rows = [
+        runner.Row(point, dict(both)),
+        runner.Row(kernel, dict(both), peaks=[8.0], bandwidths=[10.0]),
+    ]
+    drawn = plot.draw([record(r, {}) for r in rows], ["pynn", "NumPy"], tmp_path / "p.svg")
+    assert [p.name for p in drawn] == ["p.svg", "p-scaling.svg", "p-roofline.svg"]
+    assert "width" in drawn[1].read_text()
+    assert "GB/s" in drawn[2].read_text()
+
+
+def test_the_other_networks_are_many_and_different() -> None:
+    others = [w for w in workloads("", quick=True) if w.group == "other networks"]
+    networks = [w.arguments["network"] for w in others]
+    assert len(networks) >= 6
+    assert {n.optimizer for n in networks} == {"adam", "sgd", "nesterov", "rmsprop", "adadelta"}
+    assert len({n.activation for n in networks}) >= 5
+
+
+def test_hand_written_slopes_are_derivatives() -> None:
+    z = np.linspace(-3, 3, 61)[1::2]  # 0 is not among them
+    for name, slope in formulas.SLOPES.items():
+        function = formulas.find(name)
+        assert function is not None
+        y, ahead, behind = (function(z + h, np.empty_like(z)) for h in (0.0, 1e-6, -1e-6))
+        np.testing.assert_allclose(slope(z, y), (ahead - behind) / 2e-6, atol=1e-8, err_msg=name)

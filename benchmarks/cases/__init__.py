@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import footprint, inference, kernels, training
+from benchmarks.cases import footprint, inference, kernels, networks, scaling, training
 from benchmarks.workload import Workload
 
 
@@ -19,6 +19,8 @@ def workloads(source: str, *, quick: bool) -> list[Workload]:
     return [
         *kernels.workloads(quick=quick),
         *training.workloads(source, quick=quick),
+        *networks.workloads(quick=quick),
         *inference.workloads(),
         *footprint.workloads(quick=quick),
+        *scaling.workloads(quick=quick),
     ]

@@ -1,47 +1,69 @@
-"""Training: epochs over MNIST, XOR sample by sample, and the first call of a network."""
+"""Training: epochs over MNIST, a step of a CNN, XOR sample by sample, and first calls."""
 
 from __future__ import annotations
 
-from benchmarks.networks import Mlp
-from benchmarks.workload import AtMost, Faster, ShareOfPeak, Workload
+from dataclasses import replace
+from typing import Any
+
+from benchmarks.networks import Cnn, Mlp
+from benchmarks.workload import AtMost, Faster, Goal, ShareOfPeak, Workload
 
 WIDE = Mlp((784, 512, 512, 10))
 NARROW = Mlp((784, 128, 10), optimizer="sgd", learning_rate=0.1)
+CNN = Cnn((1600, 128, 10))
 XOR = Mlp((2, 3, 1), activation="tanh", last="tanh", loss="mse", optimizer="sgd", learning_rate=0.1)
 _TORCH = ("PyTorch", "torch.compile")
+_CNN_STEPS = 10
 
 
 def workloads(source: str, *, quick: bool) -> list[Workload]:
     """Return the workloads of training."""
-
-    def mnist(network: Mlp, batch_size: int) -> dict[str, object]:
-        return {
-            "network": network,
-            "source": source,
-            "batch_size": batch_size,
-            "epochs": 1,
-            "shuffle": True,
-            "wants_accuracy": True,
-        }
-
     rows = 640 if quick else 60000
+
+    def mnist(
+        name: str,
+        network: Mlp,
+        batch_size: int,
+        *goals: Goal,
+        tolerance: float = 1e-3,
+    ) -> Workload:
+        return Workload(
+            f"MNIST {name}, batch {batch_size}, one epoch",
+            "training",
+            "train",
+            {"network": network, "source": source, "batch_size": batch_size},
+            flops=network.training_flops(rows),
+            dtype="float32" if network.precision == "float32" else "bfloat16",
+            goals=goals,
+            tolerance=tolerance,
+        )
+
+    steps: dict[str, Any] = {"source": 128 * _CNN_STEPS, "batch_size": 128, "per": _CNN_STEPS}
+    if quick:
+        steps = {"source": 8, "batch_size": 4, "per": 2}
     return [
-        Workload(
-            "MNIST 784-512-512-10, Adam, batch 128, one epoch",
-            "training",
-            "train",
-            mnist(WIDE, 128),
-            flops=WIDE.training_flops(rows),
-            goals=(Faster(1.5, ("JAX",)), Faster(3.0, _TORCH), ShareOfPeak(0.78)),
-            tolerance=1e-3,
+        mnist(
+            "784-512-512-10, Adam",
+            WIDE,
+            128,
+            Faster(1.5, ("JAX",)),
+            Faster(3.0, _TORCH),
+            ShareOfPeak(0.78),
         ),
+        mnist(
+            "784-512-512-10, Adam, mixed bfloat16",
+            replace(WIDE, precision="mixed_bfloat16"),
+            128,
+            Faster(2.7, _TORCH),
+            tolerance=0.05,
+        ),
+        mnist("784-128-10, SGD", NARROW, 32, Faster(1.8, ("JAX",)), Faster(10.0, _TORCH)),
         Workload(
-            "MNIST 784-128-10, SGD, batch 32, one epoch",
+            "CNN 32-64 filters, dense 128-10, Adam, batch 128, one step",
             "training",
             "train",
-            mnist(NARROW, 32),
-            flops=NARROW.training_flops(rows),
-            goals=(Faster(1.8, ("JAX",)), Faster(10.0, _TORCH)),
+            {"network": CNN, **steps},
+            goals=(AtMost(3.3e-3, "≤ 3.3 ms"), Faster(4.0, (*_TORCH, "PyTorch NHWC"))),
             tolerance=1e-3,
         ),
         Workload(
@@ -54,17 +76,19 @@ def workloads(source: str, *, quick: bool) -> list[Workload]:
                 "batch_size": 1,
                 "epochs": 10 if quick else 1000,
                 "shuffle": False,
-                "wants_accuracy": False,
             },
             goals=(AtMost(1e-3, "≤ 1 ms"),),
             tolerance=1e-4,
         ),
-        Workload(
-            "first training step of a new 784-512-512-10",
-            "training",
-            "first_call",
-            {"network": WIDE, "batch_size": 128},
-            goals=(AtMost(5e-3, "≤ 5 ms"),),
-            without=("NumPy",),
+        *(
+            Workload(
+                f"first training step of a new {name}",
+                "training",
+                "first_call",
+                {"network": network, "batch_size": 4 if quick else 128},
+                goals=(AtMost(1e-3 * limit, f"≤ {limit} ms"),),
+                without=("NumPy",),
+            )
+            for name, network, limit in (("784-512-512-10", WIDE, 5), ("CNN", CNN, 20))
         ),
     ]

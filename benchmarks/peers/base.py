@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import re
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar, Protocol
 
@@ -47,6 +49,8 @@ class Peer:
     distribution: ClassVar[str]
     same_start: ClassVar[bool] = True
     """Whether training starts from the given weights, so that results can be compared."""
+    lacks: Mapping[str, str] = {}
+    """What networks may need and this library does not have, and why if that is worth saying."""
 
     kinds: ClassVar[frozenset[str] | None] = None
     """The kinds of workloads that are of interest; None where all are that it has a method for."""
@@ -73,8 +77,8 @@ class Peer:
         """Return the network with the given rows in place."""
         raise Unsupported
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
-        """Return a function and its arguments that run one row through the network."""
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
+        """Return the task that runs one row through the network, as ``entry`` says."""
         raise Unsupported
 
     def forget(self) -> None:
@@ -85,14 +89,18 @@ class Peer:
     def train(
         self,
         network: Mlp,
-        source: str,
+        source: str | int,
         batch_size: int,
-        epochs: int,
-        shuffle: bool,
-        wants_accuracy: bool,
+        epochs: int = 1,
+        shuffle: bool = True,
+        per: int = 1,
     ) -> Task:
-        """Train for some epochs. Before, a few steps in a fixed order for the comparison."""
-        data = load(source)
+        """Train for some epochs. Before, a few steps in a fixed order for the comparison.
+
+        The figure is that of one out of ``per`` equal parts, such as steps.
+        """
+        self._require(network)
+        data = load(source, network)
         trainer = self.trainer(network, data, batch_size)
 
         def outputs() -> Sequence[NDArray[Any]]:
@@ -100,25 +108,23 @@ class Peer:
                 return []
             rows = min(CHECKED_STEPS * batch_size, len(data.x))
             part = Data(data.x[:rows], data.y[:rows], data.x_test, data.y_test)
-            short = self.trainer(network, part, batch_size)
+            short = self.trainer(replace(network, dropout=0.0), part, batch_size)
             short.fit(1, shuffle=False)
             return [np.array(short.predict(data.x_test[:64]))]
 
         def facts() -> dict[str, float]:
-            if not wants_accuracy:
+            if network.loss != "cross_entropy":
                 return {}
             trainer.fit(epochs, shuffle)
             classes = trainer.predict(data.x_test).argmax(axis=-1)
             return {"test accuracy": float((classes == data.y_test).mean())}
 
-        return Timed(trainer.fit, epochs, shuffle, outputs=outputs, facts=facts)
+        return Timed(trainer.fit, epochs, shuffle, per=per, outputs=outputs, facts=facts)
 
     def first_call(self, network: Mlp, batch_size: int) -> Task:
         """Measure the first training step of a new network: all that comes before it, and it."""
-        rng = np.random.default_rng(3)
-        x = rng.random((batch_size, network.widths[0]), np.float32)
-        y = rng.integers(0, network.widths[-1], batch_size)
-        data = Data(x, y, x, y)
+        self._require(network)
+        data = load(batch_size, network)
 
         def measure() -> float:
             self.forget()
@@ -132,8 +138,8 @@ class Peer:
 
     def one_row(self, network: Mlp, entry: str) -> Task:
         """Run one row through the network, as a Python program does that calls it in a loop."""
-        row = np.random.default_rng(4).standard_normal((1, network.widths[0]), np.float32)
-        return Timed(*self.call(network, row, entry))
+        row = np.random.default_rng(4).standard_normal((1, network.features), np.float32)
+        return self.call(network, row, entry)
 
     def idle_cpu(self, network: Mlp) -> Task:
         """Measure the share of a core in use from 1 ms after work on."""
@@ -152,10 +158,7 @@ class Peer:
 
     def busy(self, network: Mlp) -> Callable[[], Any]:
         """Return work for all threads."""
-        rng = np.random.default_rng(3)
-        x = rng.random((128, network.widths[0]), np.float32)
-        y = rng.integers(0, network.widths[-1], 128)
-        trainer = self.trainer(network, Data(x, y, x, y), 128)
+        trainer = self.trainer(network, load(128, network), 128)
         return lambda: trainer.fit(1, False)
 
     def import_seconds(self) -> Task:
@@ -172,12 +175,24 @@ class Peer:
         """Measure the files of the distribution and of all it requires but NumPy."""
         return Measured(lambda: float(_installed(self.distribution, {"numpy"})))
 
+    def _require(self, network: Mlp) -> None:
+        """Leave out a network that needs what this library lacks."""
+        for need in sorted(network.needs & self.lacks.keys()):
+            raise Unsupported(self.lacks[need])
+
     def _fresh(self, code: str) -> float:
         """Run code after ``import numpy`` in a fresh interpreter; return the number it prints."""
         path = f"import numpy, sys; sys.path.append({str(ROOT)!r})"  # as in this process
         command = [sys.executable, "-c", f"{path}\n{code}"]
+        environment = dict(os.environ)
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)  # bytecode is there once pip installed it
         run = subprocess.run(
-            command, capture_output=True, text=True, check=True, cwd=tempfile.gettempdir()
+            command,
+            capture_output=True,
+            text=True,
+            check=True,
+            cwd=tempfile.gettempdir(),
+            env=environment,
         )
         return float(run.stdout)
 

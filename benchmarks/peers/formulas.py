@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[Any]
 Formula: TypeAlias = Callable[[Array, Array], Array]  # (x, out) -> out
+Slope: TypeAlias = Callable[[Array, Array], Array]
 
 _SELU_SCALE = 1.0507009873554805
 _SELU_ALPHA = 1.6732632423543772
@@ -169,6 +170,44 @@ _OWN: dict[str, Formula] = {
 }  # fmt: skip
 
 
+def _gelu_slope(z: Array, _: Array) -> Array:
+    slope = erf(z * math.sqrt(0.5), np.empty_like(z))
+    slope += 1
+    slope *= 0.5
+    density = np.exp(z * z * -0.5)
+    density *= z
+    density *= 1 / math.sqrt(2 * math.pi)
+    slope += density
+    return slope
+
+
+def _silu_slope(z: Array, y: Array) -> Array:
+    s = sigmoid(z, np.empty_like(z))
+    slope: Array = s + y * (1 - s)
+    return slope
+
+
+SLOPES: dict[str, Slope] = {
+    "relu": lambda _, y: y > 0,
+    "tanh": lambda _, y: 1 - y * y,
+    "sigmoid": lambda _, y: y * (1 - y),
+    "gelu": _gelu_slope,
+    "silu": _silu_slope,
+}
+"""Derivatives, from the input z and the value y of an activation."""
+
+BY_VALUE = frozenset({"relu", "tanh", "sigmoid", "linear", "softmax"})
+"""Activations whose derivative needs no z: they may overwrite it."""
+
+
+def softmax(x: Array, out: Array) -> Array:
+    """exp(x) over its sum along rows"""
+    np.subtract(x, x.max(axis=-1, keepdims=True), out)
+    np.exp(out, out)
+    out /= out.sum(axis=-1, keepdims=True)
+    return out
+
+
 def find(name: str) -> Formula | None:
     """Return the function of that name, NumPy's own where it has one; None where there is none."""
     if name in _OWN:
@@ -176,4 +215,5 @@ def find(name: str) -> Formula | None:
     function = getattr(np, name, None)
     if not isinstance(function, np.ufunc):
         return None
-    return lambda x, out: function(x, out=out)
+    formula: Formula = function
+    return formula

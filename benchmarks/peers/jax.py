@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import inputs
-from benchmarks.networks import Data, Mlp
+from benchmarks.networks import Cnn, Data, Mlp
 from benchmarks.peers.base import Peer, Trainer
 from benchmarks.task import Task, Timed, Unsupported
 
@@ -32,6 +32,7 @@ class Jax(Peer):
 
     imports = "import jax, jax.numpy"
     distribution = "jax"
+    lacks = dict.fromkeys(("mixed_bfloat16",), "")
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
@@ -40,10 +41,10 @@ class Jax(Peer):
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return JaxTrainer(network, data, batch_size)
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         weights = [jnp.asarray(w) for w in network.weights()]
         run = jax.jit(lambda x: forward(weights, x, network))
-        return (lambda x: run(x).block_until_ready()), jnp.asarray(row)
+        return Timed(lambda x: run(x).block_until_ready(), jnp.asarray(row))
 
     def forget(self) -> None:
         jax.clear_caches()
@@ -52,7 +53,11 @@ class Jax(Peer):
         a, b = inputs.factors(m, n, k, dtype, transposed)
         if transposed:
             return _jitted(lambda x, y: x.T @ y, a.T, b)
-        return _jitted(jnp.matmul, a, b)
+        return _jitted(jnp.matmul, a, b, dtype=dtype)
+
+    def small_products(self, count: int, size: int) -> Task:
+        factors = inputs.factors(size, size, size, "float32", False, count=count)
+        return _jitted(jnp.matmul, *factors, per=count)
 
     def dense(self, batch: int, features: int, units: int, activation: str) -> Task:
         function = _function(activation)
@@ -65,9 +70,16 @@ class Jax(Peer):
         return _jitted(getattr(jax.nn, name), inputs.uniform(shape, domain=(-4, 4)))
 
 
-def _jitted(function: Callable[..., Any], *arrays: NDArray[Any]) -> Task:
-    run, placed = jax.jit(function), [jnp.asarray(a) for a in arrays]
-    return Timed(lambda: run(*placed).block_until_ready())
+def _jitted(
+    function: Callable[..., Any], *arrays: NDArray[Any], dtype: str | None = None, per: int = 1
+) -> Task:
+    run, placed = jax.jit(function), [jnp.asarray(a, dtype) for a in arrays]
+
+    def outputs() -> Sequence[NDArray[Any]]:
+        y = run(*placed)
+        return [np.asarray(y.astype("float32") if y.dtype == "bfloat16" else y)]
+
+    return Timed(lambda: run(*placed).block_until_ready(), per=per, outputs=outputs)
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -77,39 +89,79 @@ def _function(name: str) -> Callable[..., Any]:
     return function
 
 
-def forward(weights: list[Any], x: Any, network: Mlp, *, logits: bool = False) -> Any:
-    """Return the outputs of the network, before its softmax where asked for."""
-    for kernel, bias, activation in network.layers(weights):
-        x = x @ kernel + bias
+def forward(
+    weights: list[Any], x: Any, network: Mlp, *, logits: bool = False, key: Any = None
+) -> Any:
+    """Return the outputs, before the softmax where asked for, with dropout where a key is given."""
+    if isinstance(network, Cnn):
+        x = x.reshape(-1, *network.image)
+    layers = network.layers(weights)
+    for i, (kernel, bias, activation) in enumerate(layers):
+        if kernel.ndim == 4:
+            x = _pooled(_function(activation)(_convolution(x, kernel) + bias))
+            continue
+        x = x.reshape(len(x), -1) @ kernel + bias
         if activation != "linear" and not (activation == "softmax" and logits):
             x = _function(activation)(x)
+        if key is not None and i < len(layers) - 1:
+            key, drawn = jax.random.split(key)
+            kept = 1 - network.dropout
+            x = jnp.where(jax.random.bernoulli(drawn, kept, x.shape), x / np.float32(kept), 0)
     return x
 
 
-def _loss(weights: list[Any], x: Any, y: Any, network: Mlp) -> Any:
-    outputs = forward(weights, x, network, logits=True)
+def _convolution(x: Any, kernel: Any) -> Any:
+    order = ("NHWC", "HWIO", "NHWC")
+    return jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=order)
+
+
+def _pooled(x: Any) -> Any:
+    window = (1, 2, 2, 1)
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+
+def _loss(weights: list[Any], x: Any, y: Any, network: Mlp, key: Any) -> Any:
+    outputs = forward(weights, x, network, logits=True, key=key)
     if network.loss == "cross_entropy":
         chosen = jnp.take_along_axis(jax.nn.log_softmax(outputs), y[:, None], axis=-1)
         return -chosen.mean()
     return jnp.square(outputs - y).mean()
 
 
+def _updated(network: Mlp, w: Any, g: Any, m: Any, v: Any, t: Any) -> tuple[Any, Any, Any]:
+    """Return one variable and its two moments after step t; what is not needed stays as it is."""
+    rate, mu, rho = network.learning_rate, network.MOMENTUM, network.RHO
+    if network.optimizer == "adam":
+        b1, b2 = network.BETA_1, network.BETA_2
+        m = b1 * m + (1 - b1) * g
+        v = b2 * v + (1 - b2) * g * g
+        first, second = ((1 - b**t).astype(jnp.float32) for b in (b1, b2))
+        g = (m / first) / (jnp.sqrt(v / second) + network.EPSILON)
+    elif network.optimizer == "nesterov":
+        m = mu * m + g
+        g = g + mu * m
+    elif network.optimizer == "rmsprop":
+        v = rho * v + (1 - rho) * g * g
+        g = g / (jnp.sqrt(v) + network.EPSILON)
+    elif network.optimizer == "adadelta":
+        epsilon = network.ADADELTA_EPSILON
+        v = rho * v + (1 - rho) * g * g
+        g = jnp.sqrt(m + epsilon) / jnp.sqrt(v + epsilon) * g
+        m = rho * m + (1 - rho) * g * g
+    return w - rate * g, m, v
+
+
 def _step(state: tuple[Any, ...], x: Any, y: Any, network: Mlp) -> tuple[Any, ...]:
-    """Return weights, moments and step count after one batch."""
-    weights, m, v, t = state
-    gradients = jax.grad(_loss)(weights, x, y, network)
-    rate, b1, b2 = network.learning_rate, network.BETA_1, network.BETA_2
-    if network.optimizer == "sgd":
-        return [w - rate * g for w, g in zip(weights, gradients, strict=True)], m, v, t
+    """Return weights, moments, step count and random key after one batch."""
+    weights, m, v, t, key = state
+    drawn = None
+    if network.dropout:
+        key, drawn = jax.random.split(key)
+    gradients = jax.grad(_loss)(weights, x, y, network, drawn)
     t = t + 1
-    m = [b1 * a + (1 - b1) * g for a, g in zip(m, gradients, strict=True)]
-    v = [b2 * a + (1 - b2) * g * g for a, g in zip(v, gradients, strict=True)]
-    first, second = ((1 - b**t).astype(jnp.float32) for b in (b1, b2))
-    weights = [
-        w - rate * (a / first) / (jnp.sqrt(b / second) + network.EPSILON)
-        for w, a, b in zip(weights, m, v, strict=True)
-    ]
-    return weights, m, v, t
+    updated = [_updated(network, *each, t) for each in zip(weights, gradients, m, v, strict=True)]
+    weights, m, v = map(list, zip(*updated, strict=True))
+    return weights, m, v, t, key
 
 
 @functools.partial(jax.jit, static_argnames=("network", "size", "epochs"), donate_argnums=0)
@@ -154,6 +206,7 @@ class JaxTrainer:
             zeros,
             [jnp.zeros_like(w) for w in weights],
             jnp.zeros((), jnp.float64),  # for 1 - βᵗ
+            jax.random.key(0, impl="rbg"),  # the fastest generator on a CPU
         )
         self.rng = np.random.default_rng(0)
 

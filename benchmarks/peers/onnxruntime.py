@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from benchmarks.networks import Mlp
 from benchmarks.peers.base import Peer
-from benchmarks.task import Unsupported
+from benchmarks.task import Task, Timed, Unsupported
 
 _OPERATORS = {"relu": "Relu", "tanh": "Tanh", "softmax": "Softmax"}
 
@@ -22,12 +22,12 @@ class OnnxRuntime(Peer):
     imports = "import onnxruntime"
     distribution = "onnxruntime"
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
-        return self._session(network).run, None, {"x": row}
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
+        return Timed(self._session(network).run, None, {"x": row})
 
     def busy(self, network: Mlp) -> Callable[[], Any]:
         session = self._session(network)
-        feed = {"x": np.zeros((128, network.widths[0]), np.float32)}
+        feed = {"x": np.zeros((128, network.features), np.float32)}
         return lambda: session.run(None, feed)
 
     def _session(self, network: Mlp) -> Any:

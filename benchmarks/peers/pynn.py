@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,10 @@ from numpy.typing import NDArray
 
 import pynn
 from benchmarks import inputs
-from benchmarks.networks import Data, Mlp
+from benchmarks.networks import Cnn, Data, Mlp
 from benchmarks.peers.base import Peer, Trainer
 from benchmarks.task import Measured, Task, Timed, Unsupported
-from pynn import losses, ops, optimizers
-from pynn.layers import Dense
+from pynn import layers, losses, ops, optimizers
 
 
 class Pynn(Peer):
@@ -27,6 +27,11 @@ class Pynn(Peer):
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
         pynn.set_num_threads(threads)
+        self.lacks = {}
+        if not hasattr(layers, "Conv2D"):
+            self.lacks["convolution"] = "this version has no Conv2D"
+        if "precision" not in inspect.signature(pynn.Network.use).parameters:
+            self.lacks["mixed_bfloat16"] = "this version has no mixed precision"
 
     @property
     def version(self) -> str:
@@ -36,15 +41,18 @@ class Pynn(Peer):
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return PynnTrainer(network, data, batch_size)
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         net = build(network)
         if entry == "net(row)":
-            return net, row
+            return Timed(net, row)
         if entry == "predict(row)":
-            return net.predict, row
+            return Timed(net.predict, row)
         if not hasattr(net, "freeze"):
             raise Unsupported("this version cannot freeze a network")
-        return net.freeze(), row
+        if entry == "frozen(row)":
+            return Timed(net.freeze(), row)
+        out = np.empty((1, network.widths[-1]), np.float32)
+        return Timed(net.freeze(), row, named={"out": out})
 
     def installed_bytes(self) -> Task:
         """Measure the package's folder: it requires NumPy only, and may be an editable install."""
@@ -53,7 +61,13 @@ class Pynn(Peer):
 
     def matmul(self, m: int, n: int, k: int, dtype: str, transposed: bool) -> Task:
         a, b = inputs.factors(m, n, k, dtype, transposed)
+        if dtype == "bfloat16":
+            return _bfloat16_product(a, b)
         return Timed(ops.matmul, a, b, np.empty((m, n), dtype))
+
+    def small_products(self, count: int, size: int) -> Task:
+        a, b = inputs.factors(size, size, size, "float32", False, count=count)
+        return Timed(ops.matmul, a, b, np.empty_like(a), per=count)
 
     def dense(self, batch: int, features: int, units: int, activation: str) -> Task:
         x, kernel, bias = inputs.layer(batch, features, units)
@@ -115,20 +129,65 @@ class Pynn(Peer):
         return Timed(optimizer.apply, [variable], [gradient], outputs=outputs)
 
 
-def rule(network: Mlp) -> Any:
+def _bfloat16_product(a: NDArray[Any], b: NDArray[Any]) -> Task:
+    left, right = (pynn.Tensor(factor).astype("bfloat16") for factor in (a, b))
+    out = ops.matmul(left, right)
+    return Timed(ops.matmul, left, right, out, outputs=lambda: [out.astype("float32").numpy()])
+
+
+class Adadelta(optimizers.Optimizer):
+    """An optimizer that pynn does not have, as its user would write it.
+
+    ``s ← ρ s + (1 - ρ) g²``, ``d = √(u + ε) / √(s + ε) g``, ``u ← ρ u + (1 - ρ) d²``, ``w ← w - η
+    d``. (M. Zeiler, "ADADELTA: An Adaptive Learning Rate Method", 2012.)
+    """
+
+    slots = ("mean_square", "mean_step")
+
+    def update(
+        self,
+        variable: pynn.Variable,
+        gradient: pynn.Tensor,
+        mean_square: pynn.Variable,
+        mean_step: pynn.Variable,
+    ) -> None:
+        rho, epsilon = Mlp.RHO, Mlp.ADADELTA_EPSILON
+        mean_square.assign(rho * mean_square + (1 - rho) * ops.square(gradient))
+        step = ops.sqrt(mean_step + epsilon) / ops.sqrt(mean_square + epsilon) * gradient
+        mean_step.assign(rho * mean_step + (1 - rho) * ops.square(step))
+        variable.assign_sub(self.learning_rate * step)
+
+
+def rule(network: Mlp) -> optimizers.Optimizer:
     """Return the network's optimizer."""
-    if network.optimizer == "sgd":
-        return optimizers.SGD(network.learning_rate)
-    return optimizers.Adam(network.learning_rate, network.BETA_1, network.BETA_2, network.EPSILON)
+    rate = network.learning_rate
+    made: dict[str, Callable[[], optimizers.Optimizer]] = {
+        "sgd": lambda: optimizers.SGD(rate),
+        "nesterov": lambda: optimizers.SGD(rate, network.MOMENTUM, nesterov=True),
+        "rmsprop": lambda: optimizers.RMSprop(rate, network.RHO, epsilon=network.EPSILON),
+        "adadelta": lambda: Adadelta(rate),
+        "adam": lambda: optimizers.Adam(rate, network.BETA_1, network.BETA_2, network.EPSILON),
+    }
+    return made[network.optimizer]()
 
 
 def build(network: Mlp) -> pynn.Network:
     """Return the network with its initial weights."""
     net = pynn.Network()
-    shape: tuple[int, ...] | None = (network.widths[0],)
-    for units, activation in zip(network.widths[1:], network.activations, strict=True):
-        net.add(Dense(units, activation=activation, input_shape=shape))
-        shape = None
+    if isinstance(network, Cnn):
+        images: Any = layers  # not every version has them
+        net.add(pynn.Input(network.image))
+        for filters in network.filters:
+            net.add(images.Conv2D(filters, 3, activation=network.activation))
+            net.add(images.MaxPool2D(2))
+        net.add(layers.Flatten())
+    else:
+        net.add(pynn.Input(network.widths[0]))
+    dense = network.activations[-len(network.widths) + 1 :]
+    for i, (units, activation) in enumerate(zip(network.widths[1:], dense, strict=True), 1):
+        net.add(layers.Dense(units, activation=activation))
+        if network.dropout and i < len(dense):
+            net.add(layers.Dropout(network.dropout))
     net.set_weights(network.weights())
     return net
 
@@ -137,18 +196,22 @@ class PynnTrainer:
     """A network that is given its rows as NumPy arrays at each fit."""
 
     def __init__(self, network: Mlp, data: Data, batch_size: int) -> None:
-        self.data, self.batch_size = data, batch_size
+        self.network, self.y, self.batch_size = network, data.y, batch_size
+        self.x = self._placed(data.x)
         self.net = build(network)
         named = {"cross_entropy": "sparse_categorical_crossentropy", "mse": "mse"}
-        self.net.use(loss=named[network.loss], optimizer=rule(network))
+        mixed = {} if network.precision == "float32" else {"precision": network.precision}
+        self.net.use(loss=named[network.loss], optimizer=rule(network), **mixed)
 
     def fit(self, epochs: int, shuffle: bool) -> None:
         """Train, in batches; the last one may be short."""
         size = self.batch_size
-        self.net.fit(
-            self.data.x, self.data.y, batch_size=size, epochs=epochs, shuffle=shuffle, verbose=0
-        )
+        self.net.fit(self.x, self.y, batch_size=size, epochs=epochs, shuffle=shuffle, verbose=0)
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the outputs of the network."""
-        return np.asarray(self.net.predict(x))
+        return np.asarray(self.net.predict(self._placed(x)))
+
+    def _placed(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return rows as the network wants them."""
+        return x.reshape(-1, *self.network.image) if isinstance(self.network, Cnn) else x

@@ -11,7 +11,9 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 
 from benchmarks.networks import Data, Mlp
 from benchmarks.peers.base import Peer, Trainer
-from benchmarks.task import Unsupported
+from benchmarks.task import Task, Timed, Unsupported
+
+_ACTIVATIONS = {"sigmoid": "logistic", "linear": "identity"}  # where the name differs
 
 
 class Sklearn(Peer):
@@ -20,37 +22,44 @@ class Sklearn(Peer):
     imports = "import sklearn.neural_network"
     distribution = "scikit-learn"
     same_start = False  # it draws its own initial weights
+    lacks = dict.fromkeys(
+        ("gelu", "silu", "rmsprop", "adadelta", "dropout", "convolution", "mixed_bfloat16"), ""
+    )
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
-        if network.loss != "cross_entropy":
+        if network.loss == "mse" and network.last != "linear":
             raise Unsupported("no activation after the last layer of a regressor")
         return SklearnTrainer(network, data, batch_size)
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         if network.last != "linear":
             raise Unsupported("no activation after the last layer of a regressor")
         model = MLPRegressor(hidden_layer_sizes=network.widths[1:-1], activation=network.activation)
         model.partial_fit(row, np.zeros((1, network.widths[-1]), np.float32))
         weights = network.weights()
         model.coefs_, model.intercepts_ = weights[::2], weights[1::2]
-        return model.predict, row
+        return Timed(model.predict, row)
 
 
 class SklearnTrainer:
-    """A classifier that is given one epoch at a time."""
+    """A classifier or a regressor that is given one epoch at a time."""
 
     def __init__(self, network: Mlp, data: Data, batch_size: int) -> None:
-        self.data = data
-        self.classes = np.arange(network.widths[-1])
-        self.model = MLPClassifier(
+        self.x, self.y = data.x, data.y
+        classifies = network.loss == "cross_entropy"
+        if not classifies and network.widths[-1] == 1:
+            self.y = data.y.ravel()
+        self.classes = {"classes": np.arange(network.widths[-1])} if classifies else {}
+        momentum = network.MOMENTUM if network.optimizer == "nesterov" else 0.0
+        self.model: Any = (MLPClassifier if classifies else MLPRegressor)(
             hidden_layer_sizes=network.widths[1:-1],
-            activation=network.activation,
-            solver=network.optimizer,
+            activation=_ACTIVATIONS.get(network.activation, network.activation),
+            solver="adam" if network.optimizer == "adam" else "sgd",
             alpha=0.0,
             batch_size=min(batch_size, len(data.x)),
             learning_rate_init=network.learning_rate,
-            momentum=0.0,
-            nesterovs_momentum=False,
+            momentum=momentum,
+            nesterovs_momentum=momentum > 0,
             epsilon=network.EPSILON,
             random_state=0,
         )
@@ -61,8 +70,9 @@ class SklearnTrainer:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             for _ in range(epochs):
-                self.model.partial_fit(self.data.x, self.data.y, classes=self.classes)
+                self.model.partial_fit(self.x, self.y, **self.classes)
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the probabilities of the classes."""
-        return np.asarray(self.model.predict_proba(x), np.float32)
+        """Return the probabilities of the classes, or the predicted numbers."""
+        run = self.model.predict_proba if self.classes else self.model.predict
+        return np.asarray(run(x), np.float32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from benchmarks import inputs
-from benchmarks.networks import Data, Mlp
+from benchmarks.networks import Cnn, Data, Mlp
 from benchmarks.peers.base import Peer, Trainer
 from benchmarks.task import Task, Timed, Unsupported
 
@@ -23,6 +24,16 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {
     "hard_tanh": functional.hardtanh,
     "hard_silu": functional.hardswish,
     "log_sigmoid": functional.logsigmoid,
+}
+
+
+_MODULES: dict[str, Callable[[], torch.nn.Module]] = {
+    "relu": torch.nn.ReLU,
+    "tanh": torch.nn.Tanh,
+    "sigmoid": torch.nn.Sigmoid,
+    "gelu": torch.nn.GELU,
+    "silu": torch.nn.SiLU,
+    "softmax": lambda: torch.nn.Softmax(dim=-1),
 }
 
 
@@ -39,14 +50,26 @@ class Torch(Peer):
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return TorchTrainer(network, data, batch_size, compiled=False)
 
-    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> tuple[Any, ...]:
+    def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         torch.set_grad_enabled(False)
-        return build(network, logits=False), torch.from_numpy(row)
+        return Timed(build(network, logits=False).eval(), torch.from_numpy(row))
 
     def matmul(self, m: int, n: int, k: int, dtype: str, transposed: bool) -> Task:
-        a, b = map(torch.from_numpy, inputs.factors(m, n, k, dtype, transposed))
-        out = torch.empty((m, n), dtype=getattr(torch, dtype))
-        return Timed(lambda: torch.mm(a, b, out=out))
+        wanted = getattr(torch, dtype)
+        a, b = (torch.from_numpy(f).to(wanted) for f in inputs.factors(m, n, k, dtype, transposed))
+        out = torch.empty((m, n), dtype=wanted)
+
+        def outputs() -> Sequence[NDArray[Any]]:
+            y = torch.mm(a, b)
+            return [(y.float() if wanted is torch.bfloat16 else y).numpy()]
+
+        return Timed(lambda: torch.mm(a, b, out=out), outputs=outputs)
+
+    def small_products(self, count: int, size: int) -> Task:
+        factors = inputs.factors(size, size, size, "float32", False, count=count)
+        a, b = map(torch.from_numpy, factors)
+        out = torch.empty_like(a)
+        return Timed(lambda: torch.bmm(a, b, out=out), per=count)
 
     def dense(self, batch: int, features: int, units: int, activation: str) -> Task:
         x, kernel, bias = map(torch.from_numpy, inputs.layer(batch, features, units))
@@ -77,7 +100,7 @@ class Torch(Peer):
 
 
 class TorchCompiled(Torch):
-    """PyTorch with the forward and backward pass and the optimizer's step compiled."""
+    """PyTorch with network and loss compiled, and so the backward pass."""
 
     kinds = frozenset({"train", "first_call"})
 
@@ -86,6 +109,18 @@ class TorchCompiled(Torch):
 
     def forget(self) -> None:
         torch.compiler.reset()
+
+
+class TorchChannelsLast(Torch):
+    """PyTorch, eager, with images and kernels of convolutions stored channels-last."""
+
+    kinds = frozenset({"train"})
+
+    def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
+        if not isinstance(network, Cnn):
+            raise Unsupported
+        layout = torch.channels_last
+        return TorchTrainer(network, data, batch_size, compiled=False, layout=layout)
 
 
 def _function(name: str) -> Callable[..., Any]:
@@ -98,39 +133,68 @@ def _function(name: str) -> Callable[..., Any]:
 def build(network: Mlp, *, logits: bool) -> torch.nn.Sequential:
     """Return the network, without its softmax where the loss takes logits."""
     modules: list[torch.nn.Module] = []
-    for kernel, bias, activation in network.layers(network.weights()):
-        linear = torch.nn.Linear(*kernel.shape)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(kernel.T))
-            linear.bias.copy_(torch.from_numpy(bias))
-        modules.append(linear)
-        if activation == "relu":
-            modules.append(torch.nn.ReLU())
-        elif activation == "tanh":
-            modules.append(torch.nn.Tanh())
-        elif activation == "softmax" and not logits:
-            modules.append(torch.nn.Softmax(dim=-1))
+    layers = network.layers(network.weights())
+    channels = 0  # of the images that the next layer sees; 0 for rows
+    for i, (kernel, bias, activation) in enumerate(layers):
+        if kernel.ndim == 4:
+            channels = kernel.shape[-1]
+            modules.append(
+                _with(torch.nn.Conv2d(*kernel.shape[2:], 3), kernel.transpose(3, 2, 0, 1), bias)
+            )
+            modules += [_MODULES[activation](), torch.nn.MaxPool2d(2)]
+            continue
+        if channels:  # images are (channels, height, width) here
+            modules.append(torch.nn.Flatten())
+            side = math.isqrt(len(kernel) // channels)
+            images = kernel.reshape(side, side, channels, -1)
+            kernel, channels = images.transpose(2, 0, 1, 3).reshape(kernel.shape), 0
+        modules.append(_with(torch.nn.Linear(*kernel.shape), kernel.T, bias))
+        if activation != "linear" and not (activation == "softmax" and logits):
+            modules.append(_MODULES[activation]())
+        if network.dropout and i < len(layers) - 1:
+            modules.append(torch.nn.Dropout(network.dropout))
     return torch.nn.Sequential(*modules)
+
+
+def _with(module: Any, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> torch.nn.Module:
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(np.ascontiguousarray(weight)))
+        module.bias.copy_(torch.from_numpy(bias))
+    made: torch.nn.Module = module
+    return made
 
 
 def optimizer(network: Mlp, parameters: Any) -> torch.optim.Optimizer:
     """Return the network's optimizer in its fastest form."""
+    rate, rho = network.learning_rate, network.RHO
     if network.optimizer == "sgd":
-        return torch.optim.SGD(parameters, lr=network.learning_rate, fused=True)
+        return torch.optim.SGD(parameters, rate, fused=True)
+    if network.optimizer == "nesterov":
+        return torch.optim.SGD(parameters, rate, network.MOMENTUM, nesterov=True, fused=True)
+    if network.optimizer == "rmsprop":
+        return torch.optim.RMSprop(parameters, rate, rho, network.EPSILON, foreach=True)
+    if network.optimizer == "adadelta":
+        return torch.optim.Adadelta(parameters, rate, rho, network.ADADELTA_EPSILON, foreach=True)
     betas = network.BETA_1, network.BETA_2
-    return torch.optim.Adam(
-        parameters, lr=network.learning_rate, betas=betas, eps=network.EPSILON, fused=True
-    )
+    return torch.optim.Adam(parameters, rate, betas, network.EPSILON, fused=True)
 
 
 class TorchTrainer:
     """The usual loop over rows that are in memory as tensors."""
 
-    def __init__(self, network: Mlp, data: Data, batch_size: int, *, compiled: bool) -> None:
+    def __init__(
+        self,
+        network: Mlp,
+        data: Data,
+        batch_size: int,
+        *,
+        compiled: bool,
+        layout: torch.memory_format = torch.contiguous_format,
+    ) -> None:
         torch.set_grad_enabled(True)
-        self.network, self.batch_size = network, batch_size
-        self.x, self.y = torch.from_numpy(data.x), torch.from_numpy(data.y)
-        self.model = build(network, logits=True)
+        self.network, self.batch_size, self.layout = network, batch_size, layout
+        self.x, self.y = self._placed(data.x), torch.from_numpy(data.y)
+        self.model = build(network, logits=True).to(memory_format=layout)
         self.optimizer = optimizer(network, self.model.parameters())
         losses: dict[str, Any] = {
             "cross_entropy": functional.cross_entropy,
@@ -141,11 +205,17 @@ class TorchTrainer:
         def loss(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
             return measure(model(x), y)
 
-        self.loss: Callable[..., torch.Tensor] = torch.compile(loss) if compiled else loss
+        def mixed(x: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+            with torch.autocast("cpu", torch.bfloat16):
+                return loss(x, y)
+
+        written = loss if network.precision == "float32" else mixed
+        self.loss: Callable[..., torch.Tensor] = torch.compile(written) if compiled else written
 
     def fit(self, epochs: int, shuffle: bool) -> None:
         """Train, in batches; the last one may be short."""
         rows, size = len(self.x), self.batch_size
+        self.model.train()
         for _ in range(epochs):
             order = torch.randperm(rows) if shuffle else None
             for first in range(0, rows, size):
@@ -159,9 +229,18 @@ class TorchTrainer:
                 self.optimizer.step()
 
     def predict(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the outputs of the network."""
+        """Return the outputs of the network, in float32."""
+        self.model.eval()
         with torch.no_grad():
-            y = self.model(torch.from_numpy(x))
+            y = self.model(self._placed(x))
             if self.network.last == "softmax":
                 y = torch.softmax(y, -1)
         return y.numpy()  # type: ignore[no-any-return]
+
+    def _placed(self, x: NDArray[np.float32]) -> torch.Tensor:
+        """Return rows as the network wants them."""
+        tensor = torch.from_numpy(x)
+        if not isinstance(self.network, Cnn):
+            return tensor
+        images = tensor.reshape(-1, *self.network.image).permute(0, 3, 1, 2)
+        return images.contiguous(memory_format=self.layout)
