@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchmarks.report import amount
 from benchmarks.results import Record
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ def _roofline(figure: Figure, rows: Sequence[Record], peers: Sequence[str]) -> N
     for size, rate in {memory[0], memory[len(memory) // 2], memory[-1]}:
         roof = np.minimum(rate * intensity, max(peaks.values(), default=np.inf)) * 1e-9
         axes.plot(intensity, roof, color="gray", linewidth=1)
-        said = f"{rate * 1e-9:.0f} GB/s at {size / 1e6:.2g} MB"
+        said = f"{rate * 1e-9:.0f} GB/s at {amount(size, 'B')}"
         axes.annotate(said, (low, roof[0]), fontsize=7, va="bottom")
     for dtype, rate in peaks.items():
         axes.axhline(rate * 1e-9, color="black", linewidth=0.7)

@@ -30,7 +30,8 @@ def workloads(*, quick: bool) -> list[Workload]:
                     {"network": network, "source": rows, "batch_size": min(batch_size, rows)},
                     flops=network.training_flops(rows),
                     without=("NumPy told", "torch.compile"),
-                    tolerance=1e-3,
+                    # One gradient of 10⁻⁷ that rounds to the other side, times Adam's first steps.
+                    tolerance=1e-2,
                     curve=Curve(axis, value, rows),
                 )
             )
