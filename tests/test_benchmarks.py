@@ -27,7 +27,6 @@ from benchmarks.workload import AtMost, Curve, Faster, ShareOfPeak, Workload  # 
 
 # What a row may wait for, and what it says meanwhile.
 AWAITED = {
-    "frozen": (hasattr(pynn.Network, "freeze"), "this version cannot freeze a network"),
     "mixed": (
         "precision" in inspect.signature(pynn.Network.use).parameters,
         "this version has no mixed precision",
