@@ -326,3 +326,46 @@ def test_out_holds_the_result_whatever_it_shares_with_the_operands(layout: str, 
         memory[:] = kept
         assert compute() is out
         np.testing.assert_allclose(out, value, rtol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("m", [0, 1, 5, 64, 200])
+@pytest.mark.parametrize("k", [0, 1, 33, 512])
+@pytest.mark.parametrize("n", [0, 1, 17, 784])
+def test_matmul_is_the_same_by_the_short_way(m: int, k: int, n: int, dtype: str) -> None:
+    rng = np.random.default_rng(m + k + n)
+    a, b = rng.normal(size=(m, k)).astype(dtype), rng.normal(size=(k, n)).astype(dtype)
+    expected = ops.matmul(pynn.Tensor(a), pynn.Tensor(b)).numpy()
+    given = a.copy(), b.copy()
+    y = ops.matmul(a, b)
+    assert y.dtype == dtype
+    out = np.full((m, n), np.nan, dtype)
+    assert ops.matmul(a, b, out=out) is out
+    np.testing.assert_array_equal(y, expected)
+    np.testing.assert_array_equal(out, expected)
+    np.testing.assert_array_equal(a, given[0])
+    np.testing.assert_array_equal(b, given[1])
+
+
+def test_matmul_out_may_be_an_operand() -> None:
+    a = np.random.default_rng(1).normal(size=(9, 9))
+    expected = ops.matmul(a, a)
+    memory = np.vstack([a, a])
+    ops.matmul(memory[:9], memory[9:], out=memory[4:13])
+    np.testing.assert_array_equal(memory[4:13], expected)
+    np.testing.assert_array_equal(ops.matmul(a, a, out=a), expected)
+
+
+def test_matmul_out_must_fit() -> None:
+    a, b = np.ones((2, 3), "float32"), np.ones((3, 4), "float32")
+    read_only = np.ones((2, 4), "float32")
+    read_only.flags.writeable = False
+    for out in (np.ones((2, 3), "float32"), np.ones((2, 4)), read_only):
+        with pytest.raises(ValueError, match="out="):
+            ops.matmul(a, b, out=out)
+    with pytest.raises(ValueError, match=r"\(2, 3\) and \(2, 3\)"):
+        ops.matmul(a, a)
+    spread = np.zeros((2, 8), "float32")[:, ::2]
+    np.testing.assert_array_equal(ops.matmul(a, b, out=spread), a @ b)
+    np.testing.assert_array_equal(ops.matmul(a.astype("float64"), b), a @ b)
+    np.testing.assert_array_equal(ops.matmul(b.T, a.T), b.T @ a.T)

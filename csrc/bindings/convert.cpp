@@ -338,11 +338,14 @@ py::object to_numpy(Tensor tensor) {
   return to_numpy(owner.ptr());
 }
 
-py::object copy_to_numpy(const View& view) {
+py::object empty_array(DType dtype, const Shape& shape) {
   const Npy& npy = Npy::get();
-  py::object array = checked(npy.PyArray_NewFromDescr_(npy.PyArray_Type_, numpy_descr(view.dtype),
-                                                       view.shape.rank(), view.shape.begin(),
-                                                       nullptr, nullptr, 0, nullptr));
+  return checked(npy.PyArray_NewFromDescr_(npy.PyArray_Type_, numpy_descr(dtype), shape.rank(),
+                                           shape.begin(), nullptr, nullptr, 0, nullptr));
+}
+
+py::object copy_to_numpy(const View& view) {
+  py::object array = empty_array(view.dtype, view.shape);
   const DType carrier = view.dtype == DType::bf16 ? DType::f32 : view.dtype;
   copy_into(contiguous_view(py::detail::array_proxy(array.ptr())->data, carrier, view.shape), view);
   return array;

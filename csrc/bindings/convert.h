@@ -61,9 +61,17 @@ struct PlainArray {
   Shape dims() const {
     return Shape(std::span<const std::int64_t>(shape, static_cast<std::size_t>(rank)));
   }
+  bool overlaps(const PlainArray& other, DType dtype) const {
+    const auto bytes = [&](const PlainArray& x) {
+      return element_count(x.dims()) * static_cast<std::int64_t>(item_size(dtype));
+    };
+    return data < other.data + bytes(other) && other.data < data + bytes(*this);
+  }
 };
 // `value` as one, or nothing.
 std::optional<PlainArray> plain_array(PyObject* value, DType dtype);
+// A new NumPy array with undefined values.
+py::object empty_array(DType dtype, const Shape& shape);
 // A NumPy dtype object; bfloat16 as the float32 that carries it.
 py::object numpy_dtype(DType dtype);
 

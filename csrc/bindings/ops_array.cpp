@@ -2,6 +2,7 @@
 #include "bindings/operands.h"
 #include "bindings/ops.h"
 #include "ops/ops.h"
+#include "ops/product.h"
 
 namespace pynn::bindings {
 namespace {
@@ -26,7 +27,48 @@ kernels::Activation parse_activation(PyObject* o) {
                    "'; dense knows linear and the pointwise activations of pynn.ops");
 }
 
+// The short way for two matrices that lie in NumPy arrays of one type in C order: a small product
+// takes less time than the making of tensors. Null, and nothing done, for anything else.
+PyObject* plain_product(PyObject* left, PyObject* right, PyObject* out) {
+  if (active_recorder() != nullptr) return nullptr;
+  DType dtype = DType::f32;
+  std::optional<PlainArray> a = plain_array(left, dtype);
+  if (!a) a = plain_array(left, dtype = DType::f64);
+  if (!a || a->rank != 2) return nullptr;
+  const std::optional<PlainArray> b = plain_array(right, dtype);
+  if (!b || b->rank != 2 || a->shape[1] != b->shape[0]) return nullptr;
+  kernels::Gemm g{};
+  g.m = a->shape[0];
+  g.k = g.a_row = a->shape[1];
+  g.n = g.b_row = g.c_row = b->shape[1];
+  g.a_col = g.b_col = 1;
+  g.a = a->data;
+  g.b = b->data;
+
+  py::object result;
+  if (out == nullptr || out == Py_None) {
+    constexpr std::int64_t kSmall = 16 * 1024;  // NumPy's memory is not reused beyond that
+    if (g.m * g.n > kSmall) return nullptr;
+    result = empty_array(dtype, {g.m, g.n});
+    g.c = py::detail::array_proxy(result.ptr())->data;
+  } else {
+    const std::optional<PlainArray> c = plain_array(out, dtype);
+    if (!c || !c->writable || c->rank != 2 || c->shape[0] != g.m || c->shape[1] != g.n ||
+        c->overlaps(*a, dtype) || c->overlaps(*b, dtype))
+      return nullptr;
+    result = py::reinterpret_borrow<py::object>(out);
+    g.c = c->data;
+  }
+  const double work =
+      2.0 * static_cast<double>(g.m) * static_cast<double>(g.n) * static_cast<double>(g.k);
+  const ReleaseGil release(work > kReleaseWork);
+  multiply_now(g, dtype);
+  return result.release().ptr();
+}
+
 constexpr Function matmul_function{"matmul", "a, b, out=None", nullptr, [](Call& call) {
+                                     if (PyObject* done = plain_product(call[0], call[1], call[2]))
+                                       return done;
                                      Operands operands;
                                      const auto [a, b] = operands.take_pair(call[0], call[1]);
                                      return operands.result(

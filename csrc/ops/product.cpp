@@ -8,11 +8,9 @@ namespace pynn {
 
 using kernels::Gemm;
 
-namespace {
-
-// The blocks in which threads share `products` products: those that take the least time by a count
-// of multiply-adds. A block also reads its rows and columns once, at some 8 multiply-adds an
-// element, and must be handed out. The bits of a product do not depend on its blocks.
+// The blocks that take the least time by a count of multiply-adds. A block also reads its rows and
+// columns once, at some 8 multiply-adds an element, and must be handed out. The bits of a product
+// do not depend on its blocks.
 Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool whole_rows) {
   // For as many threads as may come: their number can change between replays. Asking how many CPUs
   // there are reads files.
@@ -25,7 +23,8 @@ Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool
       2 * m * n * k * static_cast<double>(products) <= kParallelWork)
     return best;
   constexpr double kHandOut = 1e4;
-  const auto unit = static_cast<std::int64_t>(256 / item);  // the widest kernel tile
+  // The widest kernel tile; a row has none, only vectors.
+  const auto unit = static_cast<std::int64_t>((g.m == 1 ? 64 : 256) / item);
   double least = std::numeric_limits<double>::infinity();
   for (std::int64_t down = 1; down <= 2 * threads; ++down) {
     for (std::int64_t across = 1; down * across <= 2 * threads; ++across) {
@@ -46,6 +45,8 @@ Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool
   }
   return best;
 }
+
+namespace {
 
 // One row that its own kernel computes faster: from columns, or from rows that stay in L1 or L2,
 // which it reads out of order.

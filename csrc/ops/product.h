@@ -23,6 +23,13 @@ struct Extent {
   std::int64_t rows, columns;
 };
 
+// The blocks in which threads share `products` products. `whole_rows`: rows are not cut.
+Extent choose_block(const kernels::Gemm& g, std::int64_t products, std::size_t item,
+                    bool whole_rows);
+
+// C = A B at once, on several threads where that pays. Without bias, activation and workspace.
+void multiply_now(const kernels::Gemm& g, DType dtype);
+
 class Product {
  public:
   // c = activation(a b + bias), bias null or contiguous; activation and its parameters from
