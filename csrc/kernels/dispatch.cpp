@@ -13,15 +13,22 @@
 // clang-format off
 #define PYNN_FAMILIES(ROW, isa)                                                     \
   ROW(isa, pointwise) ROW(isa, stages) ROW(isa, reduce) ROW(isa, softmax)           \
-  ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv)
+  ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv) ROW(isa, gemm_bf16)
 // clang-format on
 
+// PYNN_ISAS has a ROW for a set with every file, and a PART for one that differs from `base` in a
+// file.
 #define PYNN_DECLARE(isa, family) void fill_##family(Table&);
 #define ROW(isa)                   \
   namespace pynn::kernels::isa {   \
   PYNN_FAMILIES(PYNN_DECLARE, isa) \
   }
+#define PART(isa, base, family)  \
+  namespace pynn::kernels::isa { \
+  PYNN_DECLARE(isa, family)      \
+  }
 PYNN_ISAS
+#undef PART
 #undef ROW
 #undef PYNN_DECLARE
 
@@ -32,6 +39,7 @@ bool runs_here(std::string_view isa) {
   const CpuFeatures& cpu = cpu_features();
   if (isa == "avx2") return cpu.avx2;
   if (isa == "avx512") return cpu.avx512;
+  if (isa == "avx512_bf16") return cpu.avx512_bf16;
   if (isa == "neon") return cpu.neon;
   return true;  // reference, and what the compiler targets by default
 }
@@ -42,11 +50,14 @@ struct Tables {
   std::array<const char*, kMost + 1> names{};  // null-terminated, best last
   std::size_t count = 0;
 
-  // A new table with the reference in every row, or null where this CPU cannot run the set.
-  Table* add(const char* isa) {
+  // A new table with the rows of `base`, by default the reference's, or null where this CPU cannot
+  // run the set.
+  Table* add(const char* isa, const char* base = nullptr) {
     if (!runs_here(isa)) return nullptr;
     Table& table = tables[count];
     reference::fill(table);
+    for (std::size_t i = 0; base != nullptr && i < count; ++i)
+      if (std::string_view(base) == names[i]) table = tables[i];
     table.isa = names[count] = isa;
     ++count;
     return &table;
@@ -59,7 +70,10 @@ struct Tables {
   if (Table* table = add(#isa)) { \
     PYNN_FAMILIES(PYNN_FILL, isa) \
   }
+#define PART(isa, base, family) \
+  if (Table* table = add(#isa, #base)) PYNN_FILL(isa, family)
     PYNN_ISAS
+#undef PART
 #undef ROW
 #undef PYNN_FILL
   }

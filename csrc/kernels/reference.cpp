@@ -2,6 +2,7 @@
 
 #include "kernels/reference.h"
 
+#include <bit>
 #include <cmath>
 #include <limits>
 
@@ -279,6 +280,42 @@ void gemm(const Gemm& g) {
 }
 
 template <class T>
+void pack_pairs(std::int64_t k, std::int64_t n, const void* x, std::int64_t row, std::int64_t col,
+                std::uint32_t* out, std::int64_t out_row, std::int64_t out_col) {
+  const auto bits = [&](std::int64_t p, std::int64_t j) {
+    const T value = static_cast<const T*>(x)[p * row + j * col];
+    return std::uint32_t{bfloat16(static_cast<float>(value)).bits};
+  };
+  for (std::int64_t p = 0; p < k; p += 2) {
+    for (std::int64_t j = 0; j < n; ++j) {
+      out[p / 2 * out_row + j * out_col] = bits(p, j) | (p + 1 < k ? bits(p + 1, j) << 16 : 0u);
+    }
+  }
+}
+
+constexpr std::int64_t kPairPanel = 4;
+
+void gemm_pairs(const Gemm& g) {
+  const auto low = [](std::uint32_t pair) { return double{std::bit_cast<float>(pair << 16)}; };
+  const auto high = [&](std::uint32_t pair) { return low(pair >> 16); };
+  for (std::int64_t i = 0; i < g.m; ++i) {
+    for (std::int64_t j = 0; j < g.n; ++j) {
+      const auto b = static_cast<const std::uint32_t*>(g.b) + j / kPairPanel * g.b_col;
+      double sum = 0;
+      for (std::int64_t q = 0; q < g.k; ++q) {
+        const std::uint32_t x = static_cast<const std::uint32_t*>(g.a)[i * g.a_row + q * g.a_col];
+        const std::uint32_t y = b[q * kPairPanel + j % kPairPanel];
+        sum += low(x) * low(y) + high(x) * high(y);
+      }
+      float& c = static_cast<float*>(g.c)[i * g.c_row + j];
+      if (g.accumulate) sum += c;
+      if (g.bias && !g.accumulate) sum += static_cast<const float*>(g.bias)[j];
+      c = static_cast<float>(activate(g.activation, sum, nullptr));
+    }
+  }
+}
+
+template <class T>
 void fill_reductions(Table& t) {
   constexpr std::size_t d = index(dtype_of<T>);
 #define PYNN_ROW(name)                                                                   \
@@ -324,6 +361,10 @@ void fill(Table& table) {
   table.transpose[2] = transpose<std::uint16_t>;
   table.transpose[4] = transpose<std::uint32_t>;
   table.transpose[8] = transpose<std::uint64_t>;
+  table.pack_pairs[index(DType::f32)] = pack_pairs<float>;
+  table.pack_pairs[index(DType::bf16)] = pack_pairs<bfloat16>;
+  table.gemm_pairs = gemm_pairs;
+  table.pair_panel = kPairPanel;
 }
 
 }  // namespace pynn::kernels::reference

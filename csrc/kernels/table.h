@@ -124,6 +124,13 @@ using GemmWorkspaceFn = std::size_t (*)(const Gemm&);
 // (b_row = a_col = 1). Without `accumulate` and workspace. The sums run in an order of their own.
 using GemvFn = void (*)(const Gemm&);
 
+// Rounds x(k, n), element strides `row` and `col`, to bfloat16 in pairs along k: out(q, j) holds
+// x(2q, j) in its low half and x(2q + 1, j), or zero past the end, in its high half. q < (k + 1) /
+// 2; one of the strides of `out` is 1.
+using PackPairsFn = void (*)(std::int64_t k, std::int64_t n, const void* x, std::int64_t row,
+                             std::int64_t col, std::uint32_t* out, std::int64_t out_row,
+                             std::int64_t out_col);
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -140,14 +147,20 @@ struct Table {
   TransposeFn transpose[9];                                           // by item size: 1 2 4 8
   GemmFn gemm[kDTypes];                                               // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
-  GemvFn gemv[kDTypes];  // f32 f64
+  GemvFn gemv[kDTypes];             // f32 f64
+  PackPairsFn pack_pairs[kDTypes];  // f32 bf16: the operands of gemm_pairs
+  // The same product of bfloat16 values with float32 C and bias; linear or relu, no workspace. A
+  // and B hold pairs and k counts them. B comes in panels of pair_panel columns, b_col items apart;
+  // in a panel rows are pair_panel items long, whether they are used or not.
+  GemmFn gemm_pairs;
+  std::int64_t pair_panel;
 };
 
 // The table in use: chosen once by what the CPU has, or by PYNN_ISA. Throws ValueError for a name
 // that is unknown or that this CPU cannot run.
 const Table& table();
-// The table of one instruction set by name ("reference", "baseline", "avx2", "avx512", "neon"), or
-// null if this build or this CPU does not have it.
+// The table of one instruction set by name ("reference", "baseline", "avx2", "avx512",
+// "avx512_bf16", "neon"), or null if this build or this CPU does not have it.
 const Table* table_for(const char* isa);
 // Names of the tables that this CPU can run, best last; null-terminated.
 const char* const* available_isas();

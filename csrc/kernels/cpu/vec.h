@@ -211,6 +211,22 @@ PYNN_INLINE V fma(V a, V b, V c) {
 #endif
 }
 
+// sum + a.high * b.high + a.low * b.low, where each lane of a and b holds two bfloat16: products
+// are exact, sums are rounded one by one.
+#if defined(__AVX512BF16__)
+constexpr bool kDotsPairs = true;
+#else
+constexpr bool kDotsPairs = false;
+#endif
+PYNN_INLINE Vec<float> dot_pairs(Vec<std::uint32_t> a, Vec<std::uint32_t> b, Vec<float> sum) {
+#if defined(__AVX512BF16__)
+  return (Vec<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+  using V = Vec<float>;
+  return fma((V)(a << 16), (V)(b << 16), fma((V)(a & 0xffff0000u), (V)(b & 0xffff0000u), sum));
+#endif
+}
+
 // Whether any lane of a full vector of masks is set.
 template <class M>
 PYNN_INLINE bool any(M mask) {
