@@ -135,6 +135,10 @@ class Network(Trainable, Layer):
         self._state.output_shape = input_shape
 
     def forward(self, x: Tensor) -> Tensor:
+        with self._precise():
+            return self._forward(x)
+
+    def _forward(self, x: Tensor) -> Tensor:
         if not self._nodes:
             for layer in self._layers:
                 x = layer.forward(x)

@@ -144,6 +144,12 @@ void add_recorder(py::module_& m) {
   recorder.def(py::init<bool>(), py::arg("training") = false)
       .def_property_readonly("training", &PyRecorder::training,
                              "Whether a training step is being recorded.")
+      .def_property(
+          "rounds_products",
+          [](const PyRecorder& self) { return self.program()->rounds_products(); },
+          [](PyRecorder& self, bool rounds) { self.program()->round_products(rounds); },
+          "Whether float32 matrix products recorded from here on, and their gradients, round "
+          "their\noperands to bfloat16. Sums and results are float32.")
       .def_static(
           "paused", [] { return std::make_unique<Paused>(); },
           "paused()\n--\n\nA context manager in which this thread records nothing.")

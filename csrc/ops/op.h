@@ -37,7 +37,7 @@ struct Attrs {
   Dims more;                      // a second list: stops, steps ...
   Dims steps;                     // a third
   std::array<double, 2> reals{};  // alpha, epsilon ...
-  DType dtype = DType::f32;       // the target of cast, random, one_hot
+  DType dtype = DType::f32;       // the target of cast, random, one_hot; what a product rounds to
   bool flag = false;              // keepdims, ...
   bool flag2 = false;
   std::uint64_t stream = 0;  // random ops: the stream's number
@@ -52,7 +52,8 @@ enum Trait : std::uint32_t {
   kView = 2,        // no work: the output is the input's memory under other strides
   kRowwise = 4,     // independent along the leading axes, all but the last
   kContiguous = 8,  // inputs must be contiguous: the recorder inserts copies
-  kProduct = 16,    // matrix product whose epilogue can take a bias and an activation
+  kProduct = 16,    // matrix product whose epilogue can take a bias and an activation, and whose
+                    // float32 operands are rounded where attrs.dtype is bfloat16
   kRandom = 32,     // draws random numbers: never merged with an equal step
   kEffect = 64,     // acts beyond its outputs: never removed
   kActivation = 128,  // pointwise and usable as a product's epilogue; `activation` is set

@@ -102,6 +102,7 @@ void fuse_epilogues(Program& program) {
         map->op->is(kActivation) && same_type(*map)) {
       Attrs attrs = map->attrs;
       attrs.activation = map->op->activation;
+      attrs.dtype = product->attrs.dtype;
       absorb(*product, *map, fused);
       map->attrs = attrs;
     }

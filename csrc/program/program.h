@@ -78,6 +78,11 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   // From here on `target` (concrete, contiguous) reads as `value`; at replay it is stored.
   void assign(const Tensor& target, const Tensor& value);
 
+  // Whether float32 products recorded from here on, and their gradients, round their operands to
+  // bfloat16.
+  void round_products(bool rounds) { rounds_products_ = rounds; }
+  bool rounds_products() const { return rounds_products_; }
+
   // d(sum of target * seed)/d(each of `sources`), by emitting steps. Sources may be symbolic or
   // captured; one that target does not depend on gives an undefined tensor. An undefined seed is 1.
   std::vector<Tensor> gradient(const Tensor& target, const Tensor& seed,
@@ -99,6 +104,7 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   std::unordered_map<const void*, std::vector<SlotId>> captures_;  // by address
   std::unordered_map<SlotId, SlotId> assigned_;                    // capture -> its current value
   std::uint64_t random_steps_ = 0;
+  bool rounds_products_ = false;
 };
 
 }  // namespace pynn

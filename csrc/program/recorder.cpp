@@ -62,9 +62,10 @@ std::vector<Tensor> ProgramRecorder::record(const Op& op, const Attrs& attrs,
     types.push_back(x.type());
   }
   if (op.is(kRandom)) step.attrs.stream = random_steps_++;
+  if (op.is(kProduct) && rounds_products_) step.attrs.dtype = DType::bf16;
 
   std::vector<Tensor> results;
-  for (const TensorType& type : op.infer(attrs, types)) {
+  for (const TensorType& type : op.infer(step.attrs, types)) {
     Slot slot;
     slot.type = type;
     slot.step = static_cast<std::int32_t>(program_.steps.size());

@@ -16,18 +16,9 @@ namespace {
 
 constexpr int kPairLanes = kLanes<std::uint32_t>;
 
-// The upper halves of lanes that hold float32 values rounded to bfloat16 (as runtime/dtype.h does
-// one); the lower halves are of no meaning.
-PYNN_INLINE Pairs rounded(Pairs x) {
-  const Pairs nan = (Pairs)((x & 0x7fffffffu) > 0x7f800000u);
-  return ((x + (0x7fffu + (x >> 16 & 1u))) & ~nan) | ((x | 0x400000u) & nan);
-}
-
 // x_even in the low halves, x_odd in the high ones, of the first n lanes.
 PYNN_INLINE Pairs join_pairs(const float* even, const float* odd, std::size_t n) {
-  const auto lanes = [n](const float* p) { return (Pairs)load_first(p, n); };
-  const Pairs low = rounded(lanes(even)) >> 16;
-  return odd ? low | (rounded(lanes(odd)) & 0xffff0000u) : low;
+  return join_rounded(load_first(even, n), odd ? load_first(odd, n) : Vec<float>{});
 }
 PYNN_INLINE Pairs join_pairs(const bfloat16* even, const bfloat16* odd, std::size_t n) {
   const auto lanes = [n](const bfloat16* p) {
@@ -40,9 +31,7 @@ PYNN_INLINE Pairs join_pairs(const bfloat16* even, const bfloat16* odd, std::siz
 // The first n pairs of values that are neighbours in memory.
 PYNN_INLINE Pairs neighbour_pairs(const float* x, std::size_t n) {
   const std::size_t first = n < kPairLanes / 2 ? n : kPairLanes / 2;
-  const Pairs a = rounded((Pairs)load_first(x, 2 * first));
-  const Pairs b = rounded((Pairs)load_first(x + 2 * first, 2 * (n - first)));
-  return deinterleave<0>(a, b) >> 16 | (deinterleave<1>(a, b) & 0xffff0000u);
+  return join_neighbours(load_first(x, 2 * first), load_first(x + 2 * first, 2 * (n - first)));
 }
 PYNN_INLINE Pairs neighbour_pairs(const bfloat16* x, std::size_t n) {
   using Half = Vec<std::uint16_t>;
@@ -97,16 +86,24 @@ void pack_transposed(std::int64_t k, std::int64_t n, const T* x, std::int64_t x_
     const T* from = x + j * x_col;
     for (std::int64_t q = 0; q < pairs; q += N) {
       const std::int64_t rows = pairs - q < N ? pairs - q : N;
+      std::uint32_t* const to = out + q * out_row + j;
       Pairs block[N] = {};
-      for (int i = 0; i < N; ++i) {
-        if (i < runs) {
-          block[i] = neighbour_pairs(from + i * x_col + 2 * q, static_cast<std::size_t>(rows));
+      if (runs == N && rows == N) {
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) block[i] = neighbour_pairs(from + i * x_col + 2 * q, N);
+        transpose_registers(block);
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) store(to + i * out_row, block[i]);
+      } else {
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) {
+          if (i < runs)
+            block[i] = neighbour_pairs(from + i * x_col + 2 * q, static_cast<std::size_t>(rows));
         }
-      }
-      transpose_registers(block);
-      for (int i = 0; i < N; ++i) {
-        if (i < rows) {
-          store_first(out + (q + i) * out_row + j, block[i], static_cast<std::size_t>(runs));
+        transpose_registers(block);
+#pragma GCC unroll 16
+        for (int i = 0; i < N; ++i) {
+          if (i < rows) store_first(to + i * out_row, block[i], static_cast<std::size_t>(runs));
         }
       }
     }

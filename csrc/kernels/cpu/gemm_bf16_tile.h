@@ -9,8 +9,6 @@
 namespace pynn::kernels::PYNN_ISA {
 namespace {
 
-using Pairs = Vec<std::uint32_t>;  // two bfloat16 a lane
-
 // Without an instruction for pairs both halves of every vector of B stay in registers.
 inline constexpr int kPairVectors = kDotsPairs ? 4 : 2;
 inline constexpr int kPairRows = 12;

@@ -211,22 +211,6 @@ PYNN_INLINE V fma(V a, V b, V c) {
 #endif
 }
 
-// sum + a.high * b.high + a.low * b.low, where each lane of a and b holds two bfloat16: products
-// are exact, sums are rounded one by one.
-#if defined(__AVX512BF16__)
-constexpr bool kDotsPairs = true;
-#else
-constexpr bool kDotsPairs = false;
-#endif
-PYNN_INLINE Vec<float> dot_pairs(Vec<std::uint32_t> a, Vec<std::uint32_t> b, Vec<float> sum) {
-#if defined(__AVX512BF16__)
-  return (Vec<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
-#else
-  using V = Vec<float>;
-  return fma((V)(a << 16), (V)(b << 16), fma((V)(a & 0xffff0000u), (V)(b & 0xffff0000u), sum));
-#endif
-}
-
 // Whether any lane of a full vector of masks is set.
 template <class M>
 PYNN_INLINE bool any(M mask) {
@@ -305,6 +289,54 @@ PYNN_INLINE Elem<V> fold(V x, const Op& op) {
   } else {
     return fold(op(half_of<0>(x), half_of<1>(x)), op);
   }
+}
+
+// --- bfloat16, two values a lane: `low` and `high` by their place in the 32 bits.
+
+using Pairs = Vec<std::uint32_t>;
+#if defined(__AVX512BF16__)
+constexpr bool kDotsPairs = true;
+#else
+constexpr bool kDotsPairs = false;
+// The upper halves of lanes that hold float32 values rounded to bfloat16 (as runtime/dtype.h does
+// one); the lower halves are of no meaning.
+PYNN_INLINE Pairs rounded_high(Vec<float> value) {
+  const Pairs x = (Pairs)value;
+  const Pairs nan = (Pairs)((x & 0x7fffffffu) > 0x7f800000u);
+  return ((x + (0x7fffu + (x >> 16 & 1u))) & ~nan) | ((x | 0x400000u) & nan);
+}
+#endif
+
+// Both rounded to nearest even. The instruction takes denormals for zeros.
+PYNN_INLINE Pairs join_rounded(Vec<float> low, Vec<float> high) {
+#if defined(__AVX512BF16__)
+  using Halves = Vec<std::uint16_t>;
+  const Halves both = (Halves)_mm512_cvtne2ps_pbh((__m512)high, (__m512)low);
+  return (Pairs)__builtin_shufflevector(both, both, 0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22,
+                                        7, 23, 8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30,
+                                        15, 31);
+#else
+  return rounded_high(low) >> 16 | (rounded_high(high) & 0xffff0000u);
+#endif
+}
+// The same of neighbours: (a0, a1), (a2, a3) ... and on through b.
+PYNN_INLINE Pairs join_neighbours(Vec<float> a, Vec<float> b) {
+#if defined(__AVX512BF16__)
+  return (Pairs)_mm512_cvtne2ps_pbh((__m512)b, (__m512)a);
+#else
+  const Pairs x = rounded_high(a), y = rounded_high(b);
+  return deinterleave<0>(x, y) >> 16 | (deinterleave<1>(x, y) & 0xffff0000u);
+#endif
+}
+
+// sum + a.high * b.high + a.low * b.low: products are exact, sums are rounded one by one.
+PYNN_INLINE Vec<float> dot_pairs(Pairs a, Pairs b, Vec<float> sum) {
+#if defined(__AVX512BF16__)
+  return (Vec<float>)_mm512_dpbf16_ps((__m512)sum, (__m512bh)a, (__m512bh)b);
+#else
+  using V = Vec<float>;
+  return fma((V)(a << 16), (V)(b << 16), fma((V)(a & 0xffff0000u), (V)(b & 0xffff0000u), sum));
+#endif
 }
 
 namespace math {

@@ -1,0 +1,182 @@
+#include "ops/product_bf16.h"
+
+#include "ops/op.h"
+
+namespace pynn {
+
+using kernels::Activation;
+using kernels::Gemm;
+
+namespace {
+
+constexpr std::int64_t kPartElements = 32 * 1024;
+constexpr double kPackingWork = 16;  // of one element
+constexpr std::int64_t kPieceElements = 32 * 1024;
+constexpr std::int64_t kPieceColumns = 512;
+
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+kernels::PointwiseFn pointwise_of(Activation activation) {
+  if (activation == Activation::linear || activation == Activation::relu) return nullptr;
+  const auto rows = all_ops();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Op& r) {
+    return r.is(kActivation) && r.activation == activation;
+  });
+  return kernels::table().pointwise[static_cast<std::size_t>(row->pointwise)][index(DType::f32)];
+}
+
+}  // namespace
+
+PairProduct::PairProduct(const View& a, const View& b, const View& c, const View* bias,
+                         const Attrs& attrs, std::shared_ptr<const BlockConsumer> consumer)
+    : whole_(first_product(a, b, c)),
+      depth_(whole_.k),
+      a_(a),
+      b_(b),
+      activation_(pointwise_of(attrs.activation)),
+      parameters_(attrs.reals),
+      consumer_(std::move(consumer)) {
+  const Shape batch = batch_of(c.shape);
+  a_at_ = matrix_offsets(a, batch);
+  b_at_ = matrix_offsets(b, batch);
+  const auto products = static_cast<std::int64_t>(a_at_.size());
+  whole_.bias = bias == nullptr ? nullptr : bias->data;
+  whole_.activation = activation_ ? Activation::linear : attrs.activation;
+  whole_.k = divide_up(depth_, 2);
+  if (c.size() == 0) return;
+
+  // A chain streams through memory best along whole rows.
+  block_ = choose_block(whole_, products, sizeof(float), consumer_ && whole_.m >= whole_.n / 4);
+  const std::int64_t width = kernels::table().pair_panel;
+  block_.columns = std::min(divide_up(block_.columns, width) * width, whole_.n);
+  down_ = divide_up(whole_.m, block_.rows);
+  across_ = divide_up(whole_.n, block_.columns);
+  const double work = 2.0 * static_cast<double>(whole_.k) * static_cast<double>(whole_.n);
+  chunks_ = products > 1 ? Chunks(products, work * static_cast<double>(whole_.m))
+                         : Chunks(down_ * across_, work * static_cast<double>(whole_.m) /
+                                                       static_cast<double>(down_ * across_));
+  piece_ = block_;
+  if (consumer_) {
+    piece_.columns = std::min(block_.columns, kPieceColumns);
+    piece_.rows = divide_up(block_.rows, divide_up(block_.rows * piece_.columns, kPieceElements));
+    if (c.data == nullptr)
+      piece_bytes_ = static_cast<std::size_t>(piece_.rows * piece_.columns) * sizeof(float);
+  }
+  plan_packing();
+}
+
+// A keeps its runs along k, or else becomes rows of pairs; B becomes panels.
+void PairProduct::plan_packing() {
+  constexpr std::int64_t kLine = kAlignment / sizeof(std::uint32_t);
+  const auto spread = [](std::int64_t row) {  // rows that start in different cache sets
+    const std::int64_t lines = divide_up(row, kLine);
+    return (lines % 8 == 0 ? lines + 1 : lines) * kLine;
+  };
+  const std::int64_t width = kernels::table().pair_panel;
+  const std::int64_t m = whole_.m, n = whole_.n, pairs = whole_.k;
+  const bool runs = whole_.a_col == 1;
+  const std::int64_t a_row = whole_.a_row, a_col = whole_.a_col, b_col = whole_.b_col;
+  const std::int64_t stride = spread(runs ? pairs : m);
+  whole_.a_row = runs ? stride : 1;
+  whole_.a_col = runs ? 1 : stride;
+  whole_.b_col = pairs * width;
+  b_pairs_ = stride * (runs ? m : pairs);
+  pair_bytes_ = static_cast<std::size_t>(b_pairs_ + divide_up(n, width) * width * pairs) *
+                sizeof(std::uint32_t);
+  if (runs) {
+    const std::int64_t rows =
+        std::max<std::int64_t>(1, kPartElements / std::max<std::int64_t>(depth_, 1));
+    for (std::int64_t i = 0; i < m; i += rows)
+      parts_.push_back({false, i * a_row, i * stride, depth_, std::min(rows, m - i)});
+  } else {
+    const std::int64_t rows = std::max<std::int64_t>(2, kPartElements / m / 2 * 2);
+    for (std::int64_t p = 0; p < depth_; p += rows)
+      parts_.push_back({false, p * a_col, p / 2 * stride, std::min(rows, depth_ - p), m});
+  }
+  for (std::int64_t j = 0; j < n; j += width)
+    parts_.push_back({true, j * b_col, b_pairs_ + j * pairs, depth_, std::min(width, n - j)});
+  packing_ = kPackingWork * static_cast<double>(m + n) * static_cast<double>(depth_);
+}
+
+void PairProduct::pack(const Part& part, std::int64_t product, std::uint32_t* pairs) const {
+  const View& x = part.right ? b_ : a_;
+  const int rank = x.shape.rank();
+  const std::int64_t row = x.strides[rank - (part.right ? 2 : 1)];
+  const std::int64_t col = x.strides[rank - (part.right ? 1 : 2)];
+  const auto at = static_cast<std::size_t>(product);
+  const std::int64_t from = part.from + (part.right ? b_at_ : a_at_)[at];
+  const void* data = x.as<char>() + from * static_cast<std::int64_t>(item_size(x.dtype));
+  kernels::table().pack_pairs[index(x.dtype)](
+      part.k, part.n, data, row, col, pairs + part.to,
+      part.right ? kernels::table().pair_panel : whole_.a_col, part.right ? 1 : whole_.a_row);
+}
+
+// The activation, where it is not the kernel's, on a block of results.
+void PairProduct::finish(const Gemm& g) const {
+  if (activation_ == nullptr) return;
+  for (std::int64_t i = 0; i < g.m; ++i) {
+    void* const row = static_cast<float*>(g.c) + i * g.c_row;
+    const void* in = row;
+    activation_(static_cast<std::size_t>(g.n), row, &in, parameters_.data());
+  }
+}
+
+void PairProduct::multiply(std::int64_t block, std::int64_t product, const std::uint32_t* pairs,
+                           float* scratch) const {
+  const std::int64_t top = block / across_ * block_.rows, left = block % across_ * block_.columns;
+  const std::int64_t bottom = std::min(top + block_.rows, whole_.m);
+  const std::int64_t right = std::min(left + block_.columns, whole_.n);
+  for (std::int64_t i = top; i < bottom; i += piece_.rows) {
+    for (std::int64_t j = left; j < right; j += piece_.columns) {
+      Gemm g = whole_;
+      g.m = std::min(piece_.rows, bottom - i);
+      g.n = std::min(piece_.columns, right - j);
+      g.a = pairs + i * g.a_row;
+      g.b = pairs + b_pairs_ + j * whole_.k;
+      if (g.c == nullptr) {
+        g.c = scratch;
+        g.c_row = g.n;
+      } else {
+        g.c = static_cast<float*>(g.c) + (product * whole_.m + i) * whole_.c_row + j;
+      }
+      if (g.bias != nullptr) g.bias = static_cast<const float*>(g.bias) + j;
+      kernels::table().gemm_pairs(g);
+      finish(g);
+      if (consumer_)
+        consumer_->consume({i, g.m, j, g.n}, {g.c, DType::f32, {g.m, g.n}, {g.c_row, 1}});
+    }
+  }
+}
+
+void PairProduct::run() const {
+  const auto products = static_cast<std::int64_t>(a_at_.size());
+  const auto count = static_cast<std::size_t>(chunks_.count());
+  if (count == 0) return;
+  const auto aligned = [](std::size_t n) { return (n + kAlignment - 1) / kAlignment * kAlignment; };
+  const std::size_t pieces = aligned(pair_bytes_);
+  const std::size_t per_chunk = aligned(piece_bytes_) + (products > 1 ? pieces : 0);
+  const std::shared_ptr<void> memory = scratch((products > 1 ? 0 : pieces) + count * per_chunk);
+  char* const base = static_cast<char*>(memory.get());
+  if (products > 1) {
+    chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+      const auto pairs = reinterpret_cast<std::uint32_t*>(base + chunk * per_chunk);
+      for (std::int64_t i = begin; i < end; ++i) {
+        for (const Part& part : parts_) pack(part, i, pairs);
+        for (std::int64_t b = 0; b < down_ * across_; ++b) multiply(b, i, pairs, nullptr);
+      }
+    });
+    return;
+  }
+  const auto pairs = reinterpret_cast<std::uint32_t*>(base);
+  if (packing_ < kParallelWork) {
+    for (const Part& part : parts_) pack(part, 0, pairs);
+  } else {
+    parallel_for(parts_.size(), [&](std::size_t i) { pack(parts_[i], 0, pairs); });
+  }
+  chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+    const auto piece = reinterpret_cast<float*>(base + pieces + chunk * per_chunk);
+    for (std::int64_t b = begin; b < end; ++b) multiply(b, 0, pairs, piece);
+  });
+}
+
+}  // namespace pynn
