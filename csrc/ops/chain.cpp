@@ -67,12 +67,11 @@ class Builder {
     for (const ChainSpec::Sink& s : spec_.sinks) c.operands.push_back(operand(s.target));
     if (spec_.product < 0) collapse(c.shape, c.operands);
     const Strides flat = contiguous_strides(c.shape);
-    for (Operand& o : c.operands)
-      for (int i = 0; i < c.shape.rank(); ++i)
-        if (c.shape[i] == 1) o.strides[i] = flat[i];
     for (Operand& o : c.operands) {
-      o.scalar = std::all_of(o.strides.begin(), o.strides.end(), [](auto s) { return s == 0; }) &&
-                 c.elements > 1;
+      o.scalar = c.elements > 1;
+      for (int i = 0; i < c.shape.rank(); ++i) o.scalar &= c.shape[i] == 1 || o.strides[i] == 0;
+      for (int i = 0; i < c.shape.rank(); ++i)
+        if (c.shape[i] == 1) o.strides[i] = o.scalar ? 0 : flat[i];
       o.flat = o.strides == flat || c.elements <= 1;
     }
     c.one_run = std::all_of(c.operands.begin(), c.operands.end(),

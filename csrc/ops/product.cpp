@@ -142,14 +142,13 @@ Product::Product(const View& a, const View& b, const View& c, const View* bias, 
   at_once_ = products == 1 && down_ * across_ == 1 && one_piece;
   if (at_once_ && whole_.c == nullptr)
     whole_.c = static_cast<char*>(workspace_.get()) + workspace_bytes_;
+  result_ = {whole_.c, dtype_, {whole_.m, whole_.n}, {whole_.c_row, 1}};
 }
 
 void Product::run() const {
   if (at_once_) {
     gemm_(whole_);
-    if (consumer_)
-      consumer_->consume({0, whole_.m, 0, whole_.n},
-                         {whole_.c, dtype_, {whole_.m, whole_.n}, {whole_.c_row, 1}});
+    if (consumer_) consumer_->consume({0, whole_.m, 0, whole_.n}, result_);
     return;
   }
   chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {

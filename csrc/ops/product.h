@@ -61,6 +61,7 @@ class Product {
   std::size_t workspace_bytes_ = 0, piece_bytes_ = 0;  // per chunk
   std::shared_ptr<void> workspace_;
   bool at_once_ = false;  // one product in one piece, all of it set up in `whole_`
+  View result_;           // of that
   std::shared_ptr<const BlockConsumer> consumer_;
 };
 

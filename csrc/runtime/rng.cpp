@@ -2,6 +2,7 @@
 
 #include <pthread.h>
 
+#include <algorithm>
 #include <cstddef>
 #include <mutex>
 #include <numeric>
@@ -29,10 +30,12 @@ Generator& state() {
 // core's pipelines.
 class Words {
  public:
-  Words(std::uint64_t key, std::uint64_t stream) : key_(key), stream_(stream) {}
+  // `few`: words that will do in most cases.
+  Words(std::uint64_t key, std::uint64_t stream, std::size_t few)
+      : key_(key), stream_(stream), end_(std::min(few + few % 2, words_.size())), used_(end_) {}
 
   std::uint64_t next() {
-    if (used_ == words_.size()) refill();
+    if (used_ == end_) refill();
     return words_[used_++];
   }
 
@@ -40,7 +43,7 @@ class Words {
   static constexpr std::size_t kBlocks = 16;
 
   void refill() {
-    for (std::size_t i = 0; i < kBlocks; ++i) {
+    for (std::size_t i = 0; i < end_ / 2; ++i) {
       const PhiloxBlock b = philox(key_, stream_, block_++);
       words_[2 * i] = std::uint64_t{b[0]} << 32 | b[1];
       words_[2 * i + 1] = std::uint64_t{b[2]} << 32 | b[3];
@@ -50,7 +53,7 @@ class Words {
 
   std::uint64_t key_, stream_, block_ = 0;
   std::array<std::uint64_t, 2 * kBlocks> words_;
-  std::size_t used_ = words_.size();
+  std::size_t end_, used_;
 };
 
 // Uniform in [0, bound) without bias: Lemire, "Fast random integer generation in an interval"
@@ -87,7 +90,7 @@ std::pair<std::uint64_t, std::uint64_t> next_stream() {
 
 void permutation(std::uint64_t key, std::uint64_t stream, std::int64_t n, std::int64_t* out) {
   std::iota(out, out + n, std::int64_t{0});
-  Words words(key, stream);
+  Words words(key, stream, static_cast<std::size_t>(std::max<std::int64_t>(n, 2)));
   for (std::int64_t i = n - 1; i > 0; --i) {
     const auto j = static_cast<std::int64_t>(below(static_cast<std::uint64_t>(i) + 1, words));
     std::swap(out[i], out[j]);

@@ -119,15 +119,15 @@ class Weighted:
 
     def walk(self) -> Iterator[Self]:
         """Go through this layer and the layers in it, depth first, each once."""
-        return (item for item in _traverse(self, set()) if isinstance(item, Weighted))  # type: ignore[misc]
+        return (item for item in _traverse(self) if isinstance(item, Weighted))  # type: ignore[misc]
 
     @property
     def weights(self) -> list[Variable]:
-        return [item for item in _traverse(self, set()) if isinstance(item, Variable)]
+        return [item for item in _traverse(self) if isinstance(item, Variable)]
 
     @property
     def parameters(self) -> list[Variable]:
-        found = _traverse(self, set(), only_trainable=True)
+        found = _traverse(self, only_trainable=True)
         return [item for item in found if isinstance(item, Variable) and item.trainable]
 
     @property
@@ -218,22 +218,29 @@ def unchanged_on_failure(layers: Iterable[Weighted]) -> Iterator[None]:
         raise
 
 
-def _traverse(
-    item: Any, seen: set[int], only_trainable: bool = False
-) -> Iterator[Weighted | Variable]:
+def _traverse(root: Any, only_trainable: bool = False) -> list[Weighted | Variable]:
     """Find layers and variables in attributes, lists, tuples and dicts, in order, each once."""
-    if isinstance(item, (Weighted, Variable)):
-        if id(item) in seen or (only_trainable and not item.trainable):
-            return
-        seen.add(id(item))
-        yield item
-    inside: Iterable[Any]
-    if isinstance(item, (Weighted, dict)):
-        inside = (vars(item) if isinstance(item, Weighted) else item).values()
-    elif isinstance(item, (list, tuple)):
-        inside = item
-    else:
-        return
-    for value in inside:
-        if isinstance(value, (Weighted, Variable, dict, list, tuple)):
-            yield from _traverse(value, seen, only_trainable)
+    found: dict[int, Weighted | Variable] = {}
+
+    def visit(item: Any) -> None:
+        inside: Iterable[Any] = item
+        if isinstance(item, (Weighted, Variable)):
+            if id(item) in found or (only_trainable and not item.trainable):
+                return
+            found[id(item)] = item
+            if isinstance(item, Variable):
+                return
+            inside = vars(item).values()
+        elif isinstance(item, dict):
+            inside = item.values()
+        for value in inside:
+            # Most attributes are settings; every fit goes through them.
+            if type(value) not in _PLAIN and isinstance(value, _HOLDERS):
+                visit(value)
+
+    visit(root)
+    return list(found.values())
+
+
+_PLAIN = frozenset((int, float, str, bool, type(None), LayerState))
+_HOLDERS = (Weighted, Variable, dict, list, tuple)

@@ -7,6 +7,7 @@
 
 #include "kernels/cpu/gemm_activation.h"
 #include "kernels/cpu/gemm_pack.h"
+#include "kernels/cpu/gemm_row.h"
 #include "kernels/cpu/gemm_tile.h"
 #include "kernels/cpu/vec.h"
 #include "kernels/table.h"
@@ -206,6 +207,7 @@ void gemm(const Gemm& g) {
   if (g.m > 1 && g.n == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias) return gemm<T>(transposed(g));
   // One strip in L1 takes nanoseconds: it goes straight to its tiles.
   if (g.n > kTileVectors * L || g.m > 64 || g.k > 64 || g.b_col != 1) return blocks<T>(g);
+  if (g.m == 1 && !g.accumulate) return up_to_four<T, 1>(g, 0);
   const T* const start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
   const std::int64_t vectors = (g.n + L - 1) / L;
   const Tile<T> t = {static_cast<const T*>(g.a),
