@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pynn.network import Network
 
+SMALL_ARENA = 1 << 20  # bytes of programs that the short way of predict keeps
 LARGE_BATCH = 1024  # rows at once where the result does not depend on it
 MIXED = "mixed_bfloat16"
 PRECISIONS = ("float32", MIXED)
@@ -296,9 +297,11 @@ class Trainable:
         [(shape, dtype)] = step.full.executable.output_types
         y: NDArray[Any] = np.empty((len(rows), *shape[1:]), dtype)
         replay(step, (rows,), gathered=[y], key=fresh_key())
-        if step.tail is None and step.batch_size == len(rows) and not step.full.executable.random:
+        program = step.full.executable
+        whole = step.tail is None and step.batch_size == len(rows)
+        if whole and not program.random and program.arena_bytes < SMALL_ARENA:
             short.forget_outdated()
-            short.predicts[rows.shape, rows.dtype] = step.full.executable
+            short.predicts[rows.shape, rows.dtype] = program
         return Tensor(y) if isinstance(x, Tensor) else y
 
     def _watch(

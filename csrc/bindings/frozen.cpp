@@ -17,16 +17,23 @@ namespace {
 
 using Npy = py::detail::npy_api;
 
-constexpr std::size_t kSizes = 16;        // numbers of rows that are kept ready
-constexpr std::size_t kIdle = 8;          // executables of each that wait for a call
-constexpr std::int64_t kMostRows = 1024;  // at once: what they compute stays in cache
+constexpr std::size_t kSizes = 16;             // numbers of rows that are kept ready
+constexpr std::size_t kSizesBytes = 64 << 20;  // their arenas, beyond the last two
+constexpr std::size_t kIdle = 8;               // executables of each that wait for a call
+constexpr std::size_t kIdleBytes = 16 << 20;   // their arenas, beyond the first
+constexpr std::int64_t kMostRows = 1024;       // at once: what they compute stays in cache
 
 // All that a number of rows needs. Guarded by the GIL.
 struct Size {
   std::int64_t rows;
   Program program;
   Workload load;
+  std::size_t bytes;  // of an executable's arena
   std::vector<std::shared_ptr<Executable>> idle;
+
+  bool wants_more() const {
+    return idle.empty() || (idle.size() < kIdle && idle.size() * bytes < kIdleBytes);
+  }
 };
 
 struct FrozenHead {
@@ -60,8 +67,11 @@ std::unique_ptr<Size> record(const FrozenObject::Parts& f, std::int64_t rows) {
     if (v->shape.empty() || v->shape[0] != rows || v->dtype == DType::bf16)
       fail<ValueError>("a frozen network takes and gives arrays of ", rows, " rows here, got ",
                        v->shape);
-  auto size = std::make_unique<Size>(
-      Size{rows, executable->program(), workload_of(executable->program()), {}});
+  auto size = std::make_unique<Size>(Size{rows,
+                                          executable->program(),
+                                          workload_of(executable->program()),
+                                          executable->arena_bytes(),
+                                          {}});
   size->idle.push_back(std::move(executable));
   return size;
 }
@@ -79,8 +89,14 @@ Size& size_for(FrozenObject::Parts& f, std::int64_t rows) {
   if (Size* size = known(f, rows)) return *size;
   std::unique_ptr<Size> made = record(f, rows);
   if (Size* size = known(f, rows)) return *size;  // another thread was faster
-  if (f.sizes.size() == kSizes) f.sizes.pop_back();
-  return **f.sizes.insert(f.sizes.begin(), std::move(made));
+  f.sizes.insert(f.sizes.begin(), std::move(made));
+  std::size_t bytes = 0, kept = 0;
+  for (; kept < f.sizes.size() && kept < kSizes; ++kept) {
+    bytes += f.sizes[kept]->bytes;
+    if (kept >= 2 && bytes > kSizesBytes) break;
+  }
+  f.sizes.resize(kept);
+  return *f.sizes[0];
 }
 
 // An executable for so many rows, for one call alone. Made and given back under the GIL.
@@ -98,7 +114,7 @@ class Borrowed {
   }
   ~Borrowed() {
     Size* size = known(frozen_, rows_);
-    if (size != nullptr && size->idle.size() < kIdle) size->idle.push_back(std::move(executable));
+    if (size != nullptr && size->wants_more()) size->idle.push_back(std::move(executable));
   }
   Borrowed(const Borrowed&) = delete;
   Borrowed& operator=(const Borrowed&) = delete;
