@@ -44,6 +44,17 @@ def test_computes_what_the_network_computes(dtype: str) -> None:
         np.testing.assert_allclose(y, net(given), rtol=close, atol=close)
 
 
+def test_keeps_the_precision() -> None:
+    net = network()
+    net.use("mse", precision="mixed_bfloat16")
+    x = rows(5)
+    run = net.freeze()
+    for given in (x, x[0]):
+        np.testing.assert_allclose(run(given), net(given), rtol=1e-5, atol=1e-6)
+    net.use("mse")
+    assert not np.allclose(run(x), net(x), rtol=1e-4, atol=1e-5)
+
+
 @pytest.mark.parametrize("features", [1, 2, 3, 7, 16, 17, 40, 64, 65, 130])
 @pytest.mark.parametrize("units", [1, 2, 3, 5, 8, 9, 16, 31, 48, 63, 64, 100])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

@@ -60,8 +60,9 @@ void lay_out_rows(Program& program) {
     if (!step.op->is(kProduct)) continue;
     const TensorType a = program.slots[at(step.inputs[0])].type;
     const TensorType b = program.slots[at(step.inputs[1])].type;
-    if (a.shape.rank() != 2 || b.shape.rank() != 2 || a.shape[0] != 1 || !is_float(a.dtype))
-      continue;
+    const bool plain = is_float(a.dtype) && a.dtype != DType::bf16 &&
+                       step.attrs.dtype != DType::bf16;  // those have a kernel of their own
+    if (a.shape.rank() != 2 || b.shape.rank() != 2 || a.shape[0] != 1 || !plain) continue;
     step.attrs.flag = true;
     if (b.shape[1] > kNarrow || !constant(program, step.inputs[1])) continue;
     const Tensor columns = ops::contiguous(ops::swap_last(values(program, step.inputs[1])));
