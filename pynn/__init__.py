@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pynn import (
         activations,
         callbacks,
+        cuda,
         datasets,
         initializers,
         layers,
@@ -53,6 +54,7 @@ __version__: str = _native.version
 _MODULES = (
     "activations",
     "callbacks",
+    "cuda",
     "datasets",
     "initializers",
     "layers",
@@ -81,6 +83,7 @@ __all__ = [
     "activations",
     "available_cpus",
     "callbacks",
+    "cuda",
     "datasets",
     "initializers",
     "layers",

@@ -63,6 +63,23 @@ def train(args: argparse.Namespace) -> int:
     return 0
 
 
+def _cuda() -> str:
+    """What this build and this machine have of CUDA."""
+    from pynn import cuda
+
+    if not cuda.is_built():
+        return "not in this build"
+    devices = [cuda.device(i) for i in range(cuda.device_count())]
+    if not devices:
+        return "in this build, but no device was found"
+    about = (
+        f"{d.name}, {d.memory / 1e9:.1f} GB, compute capability "
+        f"{d.compute_capability[0]}.{d.compute_capability[1]}"
+        for d in devices
+    )
+    return f"{'; '.join(about)} (networks run on the CPU)"
+
+
 def info(_: argparse.Namespace) -> int:
     """Print the version and what the native code found on this machine."""
     import pynn
@@ -73,7 +90,7 @@ def info(_: argparse.Namespace) -> int:
         "processor": _native.cpu_name(),
         "instruction set": f"{_native.isa()} (available: {', '.join(_native.available_isas())})",
         "threads": f"{_native.num_threads()} of {_native.available_cpus()} available",
-        "CUDA": "not in this build",
+        "CUDA": _cuda(),
     }
     for label, value in rows.items():
         print(f"{label:<16} {value}")

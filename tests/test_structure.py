@@ -16,6 +16,7 @@ SOURCES = sorted(
     f for f in NATIVE.rglob("*") if f.suffix in {".h", ".cpp", ".cu"} and "tests" not in f.parts
 )
 KERNEL_FILES = [f for f in SOURCES if f.parent == NATIVE / "kernels" / "cpu"]
+CUDA_FILES = [f for f in SOURCES if f.parent == NATIVE / "kernels" / "cuda"]
 
 
 def layer(path: Path) -> str:
@@ -33,7 +34,7 @@ def name(path: Path) -> str:
 
 def test_the_sources_are_where_the_rules_look() -> None:
     assert {layer(f) for f in SOURCES} == set(LAYERS)
-    assert KERNEL_FILES
+    assert KERNEL_FILES and CUDA_FILES
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -66,15 +67,23 @@ def test_gradient_rules_emit_ops_and_call_no_kernel(path: Path) -> None:
         assert "kernels::table" not in rule and "parallel_for" not in rule
 
 
-@pytest.mark.parametrize("path", KERNEL_FILES, ids=name)
+@pytest.mark.parametrize("path", [*KERNEL_FILES, *CUDA_FILES], ids=name)
 def test_kernel_files_are_self_contained(path: Path) -> None:
     banned = r"#include <(vector|string|map|algorithm|functional|memory|array|iostream|stdexcept)>"
     text = code(path)
     assert not re.search(banned, text)
     assert not re.search(r"\bthrow\b|\bnew\b|\bmalloc\b|std::vector|std::string", text)
-    if path.suffix == ".cpp":
+    if path.suffix == ".cu" or (path.suffix == ".cpp" and path in KERNEL_FILES):
         filled = re.findall(r"^void (fill_\w+)\(Table& \w+\)", text, flags=re.M)
         assert set(filled) == {f"fill_{path.stem}"}
+
+
+def test_every_family_of_cuda_kernels_enters_the_table() -> None:
+    table = code(NATIVE / "kernels" / "cuda" / "table.cpp")
+    families = re.search(r"#define PYNN_FAMILIES\(ROW\)(.*)", table)
+    assert families is not None
+    rows = re.findall(r"ROW\((\w+)\)", families[1])
+    assert sorted(rows) == sorted(f.stem for f in CUDA_FILES if f.suffix == ".cu")
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=name)
@@ -92,7 +101,8 @@ def test_cuda_macros_stay_where_cuda_is(path: Path) -> None:
         or path.name == "formulas.h"
         or layer(path) == "runtime"
     )
-    assert allowed or not re.search(r"__CUDA|PYNN_CUDA|__device__|__global__", code(path))
+    cuda = r"__CUDA|PYNN_CUDA|__(device|global|host|shared)__|#include <cuda|\bcuda[A-Z]\w*"
+    assert allowed or not re.search(cuda, code(path))
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "pynn" / "layers").glob("*.py")), ids=name)

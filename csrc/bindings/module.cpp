@@ -17,4 +17,5 @@ PYBIND11_MODULE(_native, m) {
   bindings::add_training(m);
   bindings::add_host_call(m);
   bindings::add_runtime(m);
+  bindings::add_cuda(m);
 }

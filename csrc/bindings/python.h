@@ -105,5 +105,6 @@ void add_frozen(py::module_& m);
 void add_training(py::module_& m);
 void add_host_call(py::module_& m);
 void add_runtime(py::module_& m);
+void add_cuda(py::module_& m);
 
 }  // namespace pynn::bindings

@@ -28,7 +28,7 @@ PYNN_INLINE To cast(From x) {
 
 // f(To{}, From{}) for every pair of element types: fills table.cast[to][from].
 template <class F>
-void for_each_cast(const F& f) {
+constexpr void for_each_cast(const F& f) {
   const auto from_all = [&f]<class To>(To to) {
     f(to, float{});
     f(to, double{});

@@ -9,24 +9,11 @@
 #include "kernels/cast.h"
 #include "kernels/cmath.h"
 #include "kernels/rows.h"
+#include "kernels/wide.h"
 #include "runtime/rng.h"
 
 namespace pynn::kernels::reference {
 namespace {
-
-// Floats are computed in double, integers as they are, or unsigned where they wrap.
-template <class F, class T, bool floating = std::is_floating_point_v<T>>
-struct Wide {
-  using type = double;
-};
-template <class T>
-struct Unsigned : std::make_unsigned<T> {};
-template <>
-struct Unsigned<bool> {
-  using type = std::uint8_t;
-};
-template <class F, class T>
-struct Wide<F, T, false> : std::conditional<F::kModular, typename Unsigned<T>::type, T> {};
 
 struct Kernels {
   template <class F, class T>
@@ -50,7 +37,7 @@ struct Kernels {
 
   template <class F, class T>
   static void plain(std::size_t n, void* out, const void* const* in, const double*) {
-    using W = typename Wide<F, T>::type;
+    using W = Wide<F, T, double>;
     const auto x = static_cast<const T*>(in[0]);
     for (std::size_t i = 0; i < n; ++i) {
       static_cast<T*>(out)[i] = static_cast<T>(F::f(static_cast<W>(x[i])));
@@ -65,7 +52,7 @@ struct Kernels {
 
   template <class F, class T>
   static void binary(std::size_t n, void* out, const void* const* in, const double*) {
-    using W = typename Wide<F, T>::type;
+    using W = Wide<F, T, double>;
     const auto a = static_cast<const T*>(in[0]), b = static_cast<const T*>(in[1]);
     for (std::size_t i = 0; i < n; ++i) {
       static_cast<T*>(out)[i] = static_cast<T>(F::f(static_cast<W>(a[i]), static_cast<W>(b[i])));

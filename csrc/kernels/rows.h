@@ -1,5 +1,6 @@
-// Fills the pointwise part of a kernel table from lists.h: the reference and every instruction set
-// bring their own loops as `Kernels`, a struct of function templates over a formula and a type.
+// Fills the pointwise part of a kernel table from lists.h: the reference, every instruction set and
+// CUDA bring their own loops as `Kernels`, a struct of function templates over a formula and a
+// type. (CUDA's own Table is found by its namespace.)
 #pragma once
 
 #include "kernels/formulas_plain.h"
@@ -12,11 +13,11 @@ template <class Kernels, class T>
 struct Rows {
   Table& table;
 
-  PointwiseFn& operator[](Pointwise row) const {
+  constexpr PointwiseFn& operator[](Pointwise row) const {
     return table.pointwise[static_cast<std::size_t>(row)][index(dtype_of<T>)];
   }
 
-  void fill_differentiable() const {
+  constexpr void fill_differentiable() const {
 #define PYNN_ROW(name, ...)                                             \
   (*this)[Pointwise::name] = Kernels::template unary<formula::name, T>; \
   (*this)[Pointwise::name##_grad] = Kernels::template gradient<formula::name, T>;
@@ -25,13 +26,13 @@ struct Rows {
   }
 
   template <class F>
-  void fill_binary(Pointwise row) const {
+  constexpr void fill_binary(Pointwise row) const {
     if constexpr (is_float(dtype_of<T>) || !F::kFloatOnly) {
       (*this)[row] = Kernels::template binary<F, T>;
     }
   }
 
-  void fill_plain() const {
+  constexpr void fill_plain() const {
 #define PYNN_ROW(name) (*this)[Pointwise::name] = Kernels::template plain<formula::name, T>;
     PYNN_PLAIN_UNARY(PYNN_ROW)
 #undef PYNN_ROW
@@ -49,7 +50,7 @@ struct Rows {
 };
 
 template <class Kernels>
-void fill_pointwise_rows(Table& table) {
+constexpr void fill_pointwise_rows(Table& table) {
   Rows<Kernels, float>{table}.fill_differentiable();
   Rows<Kernels, double>{table}.fill_differentiable();
   Rows<Kernels, float>{table}.fill_plain();

@@ -25,13 +25,15 @@ constexpr bool is_float(DType d) { return index(d) <= index(DType::bf16); }
 struct bfloat16 {
   std::uint16_t bits;
   bfloat16() = default;
-  explicit bfloat16(float x) {
+  constexpr explicit bfloat16(float x) {
     const auto u = std::bit_cast<std::uint32_t>(x);
     const bool nan = (u & 0x7fffffffu) > 0x7f800000u;
     bits = static_cast<std::uint16_t>(nan ? (u >> 16) | 0x40u
                                           : (u + 0x7fffu + ((u >> 16) & 1u)) >> 16);
   }
-  explicit operator float() const { return std::bit_cast<float>(std::uint32_t{bits} << 16); }
+  constexpr explicit operator float() const {
+    return std::bit_cast<float>(std::uint32_t{bits} << 16);
+  }
 };
 
 template <class T>

@@ -76,4 +76,14 @@ double ulps(T a, long double b) {
   return static_cast<double>(std::abs(static_cast<long double>(a) - b) / spacing);
 }
 
+// Equal up to a few roundings.
+template <class T>
+void check_close(const Array<T>& y, const Array<T>& expected) {
+  for (std::size_t i = 0; i < y.size(); ++i) {
+    const double bound = 4 * std::numeric_limits<T>::epsilon() * (std::abs(expected[i]) + 1);
+    CAPTURE(i);
+    CHECK(std::abs(static_cast<double>(y[i]) - expected[i]) <= bound);
+  }
+}
+
 }  // namespace pynn::test

@@ -1,6 +1,7 @@
 // Every row of the kernel lists: all instruction sets against the reference, derivatives against
 // differences, limits, and the accuracy of the vector functions. A new row is tested by existing.
 #include "tests/kernels.h"
+#include "tests/pointwise_rows.h"
 
 using namespace pynn;
 using kernels::Pointwise;
@@ -8,38 +9,6 @@ using kernels::Table;
 using namespace pynn::test;
 
 namespace {
-
-enum class Saved { Output, Input };
-
-struct Row {
-  const char* name;
-  Pointwise f, df;
-  Saved saved;
-  double lo, hi;
-};
-const Row kDifferentiable[] = {
-#define PYNN_ROW(name, saved, lo, hi) \
-  {#name, Pointwise::name, Pointwise::name##_grad, Saved::saved, lo, hi},
-    PYNN_DIFFERENTIABLE_UNARY(PYNN_ROW)
-#undef PYNN_ROW
-};
-const Row kActivations[] = {
-#define PYNN_ROW(name, saved, lo, hi) \
-  {#name, Pointwise::name, Pointwise::name##_grad, Saved::saved, lo, hi},
-    PYNN_ACTIVATIONS(PYNN_ROW)
-#undef PYNN_ROW
-};
-
-struct PlainRow {
-  const char* name;
-  Pointwise f;
-};
-#define PYNN_ROW(name) {#name, Pointwise::name},
-const PlainRow kPlain[] = {PYNN_PLAIN_UNARY(PYNN_ROW)};
-const PlainRow kTests[] = {PYNN_TEST_UNARY(PYNN_ROW)};
-const PlainRow kBinary[] = {PYNN_BINARY(PYNN_ROW)};
-const PlainRow kCompare[] = {PYNN_COMPARE(PYNN_ROW)};
-#undef PYNN_ROW
 
 constexpr double kAttr[2] = {0.3, 0};  // alpha
 
@@ -62,15 +31,6 @@ T call_at(const Table& t, Pointwise row, T x, T s = 0) {
   const void* in[] = {&x, &s};
   kernel<T>(t, row)(1, &y, in, kAttr);
   return y;
-}
-
-template <class T>
-void check_close(const Array<T>& y, const Array<T>& expected) {
-  for (std::size_t i = 0; i < y.size(); ++i) {
-    const double bound = 4 * std::numeric_limits<T>::epsilon() * (std::abs(expected[i]) + 1);
-    CAPTURE(i);
-    CHECK(std::abs(static_cast<double>(y[i]) - expected[i]) <= bound);
-  }
 }
 
 template <class T>
