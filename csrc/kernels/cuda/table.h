@@ -60,10 +60,13 @@ struct Table {
   TransposeFn transpose[9];                                           // by item size: 1 2 4 8
 };
 
-// A row of the CPU's table that is forgotten here does not compile: both hold as many functions.
-static_assert(sizeof(Table) == sizeof(kernels::Table) - offsetof(kernels::Table, pointwise) -
-                                   sizeof(kernels::Table::gemm) -
-                                   sizeof(kernels::Table::gemm_workspace));
+// What the CPU's table has and this one has not: products, and stages of vectors in registers. Any
+// other row that is forgotten here does not compile.
+inline constexpr std::size_t kOnCpuOnly =
+    offsetof(kernels::Table, pointwise) + sizeof(kernels::Table::stages) +
+    sizeof(kernels::Table::gemm) + sizeof(kernels::Table::gemm_workspace) +
+    sizeof(kernels::Table::gemv);
+static_assert(sizeof(Table) + kOnCpuOnly == sizeof(kernels::Table));
 
 const Table& table();
 
