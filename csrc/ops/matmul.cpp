@@ -123,6 +123,14 @@ Tensor product_of(const Attrs& attrs, const Tensor& a, const Tensor& b) {
   return flat ? unflattened(y, a.shape()) : y;
 }
 
+// A product of bfloat16 matrices at once: its blocks are rounded while they are in cache.
+Tensor rounded_now(const Attrs& attrs, const Tensor& a, const Tensor& b) {
+  const Array out =
+      Array::empty(DType::bf16, product_type("matmul", attrs, a.type(), b.type()).shape);
+  PairProduct(a.array(), b.array(), out, nullptr, attrs).run();
+  return out;
+}
+
 // da = dy b^T, db = a^T dy, summed over what broadcasting the batch stretched.
 std::vector<Tensor> product_gradients(const GradientArgs& g, const Tensor& dy) {
   std::vector<Tensor> out(g.inputs.size());
@@ -221,7 +229,9 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (dtype == DType::bf16) attrs.dtype = dtype;
   const Tensor left = cast(a.rank() == 1 ? expand_dims(a, 0) : a, dtype);
   const Tensor right = cast(b.rank() == 1 ? expand_dims(b, 1) : b, dtype);
-  Tensor y = cast(product_of(attrs, left, right), dtype);
+  const bool now = dtype == DType::bf16 && left.rank() == 2 && right.rank() == 2 &&
+                   left.size() * right.size() > 0 && active_recorder() == nullptr;
+  Tensor y = now ? rounded_now(attrs, left, right) : cast(product_of(attrs, left, right), dtype);
   if (a.rank() == 1) y = squeeze(y, -2);
   return b.rank() == 1 ? squeeze(y, -1) : y;
 }

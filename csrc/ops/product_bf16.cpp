@@ -9,12 +9,20 @@ using kernels::Gemm;
 
 namespace {
 
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
 constexpr std::int64_t kPartElements = 32 * 1024;
 constexpr double kPackingWork = 16;  // of one element
-constexpr std::int64_t kPieceElements = 32 * 1024;
-constexpr std::int64_t kPieceColumns = 512;
+// Rows of B that are packed together, panel by panel: few enough to be read as streams.
+constexpr std::int64_t kRowsAtOnce = 8;
 
-constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+// Pieces of a block that stay in cache until they are read again: wide, so that a chain runs along
+// rows, but tall where panels of B are long and each is read once per piece.
+Extent choose_piece(const Extent& block, std::int64_t pairs) {
+  const bool tall = pairs > 256;
+  const std::int64_t columns = std::min<std::int64_t>(block.columns, tall ? 256 : 512);
+  return {divide_up(block.rows, divide_up(block.rows, tall ? 128 : 64)), columns};
+}
 
 kernels::PointwiseFn pointwise_of(Activation activation) {
   if (activation == Activation::linear || activation == Activation::relu) return nullptr;
@@ -55,13 +63,13 @@ PairProduct::PairProduct(const View& a, const View& b, const View& c, const View
   chunks_ = products > 1 ? Chunks(products, work * static_cast<double>(whole_.m))
                          : Chunks(down_ * across_, work * static_cast<double>(whole_.m) /
                                                        static_cast<double>(down_ * across_));
-  piece_ = block_;
-  if (consumer_) {
-    piece_.columns = std::min(block_.columns, kPieceColumns);
-    piece_.rows = divide_up(block_.rows, divide_up(block_.rows * piece_.columns, kPieceElements));
-    if (c.data == nullptr)
-      piece_bytes_ = static_cast<std::size_t>(piece_.rows * piece_.columns) * sizeof(float);
+  if (c.dtype == DType::bf16) {
+    rounded_ = static_cast<bfloat16*>(c.data);
+    whole_.c = nullptr;
   }
+  piece_ = consumer_ || rounded_ ? choose_piece(block_, whole_.k) : block_;
+  if (whole_.c == nullptr)
+    piece_bytes_ = static_cast<std::size_t>(piece_.rows * piece_.columns) * sizeof(float);
   plan_packing();
 }
 
@@ -75,7 +83,8 @@ void PairProduct::plan_packing() {
   const std::int64_t width = kernels::table().pair_panel;
   const std::int64_t m = whole_.m, n = whole_.n, pairs = whole_.k;
   const bool runs = whole_.a_col == 1;
-  const std::int64_t a_row = whole_.a_row, a_col = whole_.a_col, b_col = whole_.b_col;
+  const std::int64_t a_row = whole_.a_row, a_col = whole_.a_col, b_row = whole_.b_row,
+                     b_col = whole_.b_col;
   const std::int64_t stride = spread(runs ? pairs : m);
   whole_.a_row = runs ? stride : 1;
   whole_.a_col = runs ? 1 : stride;
@@ -93,8 +102,14 @@ void PairProduct::plan_packing() {
     for (std::int64_t p = 0; p < depth_; p += rows)
       parts_.push_back({false, p * a_col, p / 2 * stride, std::min(rows, depth_ - p), m});
   }
-  for (std::int64_t j = 0; j < n; j += width)
-    parts_.push_back({true, j * b_col, b_pairs_ + j * pairs, depth_, std::min(width, n - j)});
+  if (b_col == 1) {
+    const std::int64_t rows = std::max(kRowsAtOnce, kPartElements / n / kRowsAtOnce * kRowsAtOnce);
+    for (std::int64_t p = 0; p < depth_; p += rows)
+      parts_.push_back({true, p * b_row, b_pairs_ + p / 2 * width, std::min(rows, depth_ - p), n});
+  } else {
+    for (std::int64_t j = 0; j < n; j += width)
+      parts_.push_back({true, j * b_col, b_pairs_ + j * pairs, depth_, std::min(width, n - j)});
+  }
   packing_ = kPackingWork * static_cast<double>(m + n) * static_cast<double>(depth_);
 }
 
@@ -105,10 +120,18 @@ void PairProduct::pack(const Part& part, std::int64_t product, std::uint32_t* pa
   const std::int64_t col = x.strides[rank - (part.right ? 1 : 2)];
   const auto at = static_cast<std::size_t>(product);
   const std::int64_t from = part.from + (part.right ? b_at_ : a_at_)[at];
-  const void* data = x.as<char>() + from * static_cast<std::int64_t>(item_size(x.dtype));
-  kernels::table().pack_pairs[index(x.dtype)](
-      part.k, part.n, data, row, col, pairs + part.to,
-      part.right ? kernels::table().pair_panel : whole_.a_col, part.right ? 1 : whole_.a_row);
+  const auto item = static_cast<std::int64_t>(item_size(x.dtype));
+  const char* const data = x.as<char>() + from * item;
+  const auto kernel = kernels::table().pack_pairs[index(x.dtype)];
+  if (!part.right)
+    return kernel(part.k, part.n, data, row, col, pairs + part.to, whole_.a_col, whole_.a_row);
+  const std::int64_t width = kernels::table().pair_panel;
+  const std::int64_t rows = col == 1 ? kRowsAtOnce : part.k;
+  for (std::int64_t p = 0; p < part.k; p += rows)
+    for (std::int64_t j = 0; j < part.n; j += width)
+      kernel(std::min(rows, part.k - p), std::min(width, part.n - j),
+             data + (p * row + j * col) * item, row, col,
+             pairs + part.to + p / 2 * width + j * whole_.k, width, 1);
 }
 
 // The activation, where it is not the kernel's, on a block of results.
@@ -142,6 +165,10 @@ void PairProduct::multiply(std::int64_t block, std::int64_t product, const std::
       if (g.bias != nullptr) g.bias = static_cast<const float*>(g.bias) + j;
       kernels::table().gemm_pairs(g);
       finish(g);
+      for (std::int64_t r = 0; rounded_ != nullptr && r < g.m; ++r)
+        kernels::table().cast[index(DType::bf16)][index(DType::f32)](
+            static_cast<std::size_t>(g.n), rounded_ + (i + r) * whole_.n + j,
+            static_cast<float*>(g.c) + r * g.c_row);
       if (consumer_)
         consumer_->consume({i, g.m, j, g.n}, {g.c, DType::f32, {g.m, g.n}, {g.c_row, 1}});
     }

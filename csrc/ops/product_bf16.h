@@ -10,7 +10,7 @@ namespace pynn {
 
 class PairProduct {
  public:
-  // As `Product`: c = activation(a b + bias), c and bias float32.
+  // As `Product`: c = activation(a b + bias), bias float32, c too. A matrix c may also be bfloat16.
   PairProduct(const View& a, const View& b, const View& c, const View* bias, const Attrs& attrs,
               std::shared_ptr<const BlockConsumer> consumer = nullptr);
 
@@ -39,6 +39,7 @@ class PairProduct {
   Extent block_{}, piece_{};
   std::int64_t down_ = 0, across_ = 0;
   Chunks chunks_;
+  bfloat16* rounded_ = nullptr;                // where a bfloat16 c lies
   kernels::PointwiseFn activation_ = nullptr;  // what the kernel does not apply itself
   std::array<double, 2> parameters_;
   std::shared_ptr<const BlockConsumer> consumer_;

@@ -16,14 +16,19 @@ namespace {
 
 constexpr int kPairLanes = kLanes<std::uint32_t>;
 
+// All lanes where n says so at compile time, else the first n.
+template <class T>
+PYNN_INLINE Vec<T, kPairLanes> load_lanes(const T* p, std::size_t n) {
+  return n >= kPairLanes ? load<T, kPairLanes>(p) : load_first<T, kPairLanes>(p, n);
+}
+
 // x_even in the low halves, x_odd in the high ones, of the first n lanes.
 PYNN_INLINE Pairs join_pairs(const float* even, const float* odd, std::size_t n) {
-  return join_rounded(load_first(even, n), odd ? load_first(odd, n) : Vec<float>{});
+  return join_rounded(load_lanes(even, n), odd ? load_lanes(odd, n) : Vec<float>{});
 }
 PYNN_INLINE Pairs join_pairs(const bfloat16* even, const bfloat16* odd, std::size_t n) {
   const auto lanes = [n](const bfloat16* p) {
-    return convert<std::uint32_t>(
-        load_first<std::uint16_t, kPairLanes>(reinterpret_cast<const std::uint16_t*>(p), n));
+    return convert<std::uint32_t>(load_lanes(reinterpret_cast<const std::uint16_t*>(p), n));
   };
   return odd ? lanes(even) | lanes(odd) << 16 : lanes(even);
 }
@@ -66,11 +71,13 @@ void pack_rows(std::int64_t k, std::int64_t n, const T* x, std::int64_t x_row, s
   for (std::int64_t p = 0; p < k; p += 2, out += out_row) {
     const T* even = x + p * x_row;
     const T* odd = p + 1 < k ? even + x_row : nullptr;
-    for (std::int64_t j = 0; j < n; j += kPairLanes) {
-      const auto left = static_cast<std::size_t>(n - j);
-      const std::size_t lanes = left < kPairLanes ? left : kPairLanes;
-      store_first(out + j, join_pairs(even + j, odd ? odd + j : nullptr, lanes), lanes);
-    }
+    std::int64_t j = 0;
+    const auto step = [&](std::size_t lanes) __attribute__((always_inline)) {
+      return join_pairs(even + j, odd ? odd + j : nullptr, lanes);
+    };
+    for (; j + kPairLanes <= n; j += kPairLanes) store(out + j, step(kPairLanes));
+    const auto left = static_cast<std::size_t>(n - j);
+    if (left > 0) store_first(out + j, step(left), left);
   }
 }
 
