@@ -1,11 +1,10 @@
 // What a parallel region costs: hot, cold, idle and beside a busy neighbour, with libgomp as the
 // peer.
 //
-//   g++ -std=c++20 -O3 -fopenmp -Icsrc csrc/runtime/*.cpp benchmarks/kernels/fork_join.cpp -o
-//   fork_join
-//   ./fork_join
+//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t
+//   notebook_fork_join build/default/notebook_fork_join
 //
-// Without -fopenmp the peer is left out. Pool and peer take turns, each from rest, so that neither
+// Without OpenMP the peer is left out. Pool and peer take turns, each from rest, so that neither
 // measures the other one's spinning threads.
 #include <signal.h>
 #include <sys/wait.h>

@@ -1,55 +1,18 @@
 // A notebook on the matrix product: checks it, times it on one core, prints its share of the FMA
 // peak.
 //
-//   cmake -S . -B build -DPYNN_PYTHON=OFF && cmake --build build --target pynn_core
-//   g++ -std=c++20 -O3 -march=native -Icsrc benchmarks/kernels/gemm.cpp build/libpynn_core.a
-//   -pthread -o gemm
-//   ./gemm [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t notebook_gemm
+//   build/default/notebook_gemm [isa]
 //
-// The peak is that of the vector width this file is compiled for; it is measured between the rows,
-// so that a clock that drifts moves both.
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <limits>
-#include <random>
-
-#include "kernels/table.h"
-#include "runtime/allocator.h"
+// The peak is that of the table's vector width; it is measured between the rows, so that a clock
+// that drifts moves both.
+#include "notebook.h"
 
 namespace {
 
+using notebook::Buffer;
+using notebook::Table;
 using pynn::kernels::Gemm;
-using pynn::kernels::Table;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
-
-// GFLOP/s of multiply-adds that never leave the registers.
-template <class T, int Bytes>
-double peak() {
-  typedef T V __attribute__((vector_size(Bytes)));
-  constexpr int chains = Bytes == 64 ? 24 : 12;
-  constexpr int steps = 100000;
-  V sum[chains];
-  for (V& s : sum) s = V{} + T(1);
-  V x = V{} + T(0.999), y = V{} + T(1e-3);
-  double best = 0;
-  for (int repeat = 0; repeat < 5; ++repeat) {
-    const double start = now();
-    for (int i = 0; i < steps; ++i) {
-      asm volatile("" : "+x"(x), "+x"(y));
-#pragma GCC unroll 24
-      for (int c = 0; c < chains; ++c) sum[c] = sum[c] * x + y;
-    }
-    best = std::max(best, 2e-9 * chains * steps * (Bytes / sizeof(T)) / (now() - start));
-  }
-  for (V& s : sum) asm volatile("" ::"x"(s));
-  return best;
-}
 
 struct Shape {
   std::int64_t m, n, k;
@@ -86,22 +49,6 @@ const Shape kShapes[] = {
     {1, 3, 2, 'n', 'n', "XOR"},
 };
 
-// Memory aligned as tensors are.
-template <class T>
-struct Buffer {
-  explicit Buffer(std::int64_t n)
-      : bytes(n * sizeof(T)), p(static_cast<T*>(pynn::allocate(bytes))) {}
-  ~Buffer() { pynn::deallocate(p, bytes); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  T& operator[](std::int64_t i) const { return p[i]; }
-  T* begin() const { return p; }
-  T* end() const { return p + bytes / sizeof(T); }
-
-  std::size_t bytes;
-  T* p;
-};
-
 template <class T>
 struct Problem {
   Buffer<T> a, b, c;
@@ -132,10 +79,8 @@ struct Problem {
         c(s.m * s.n),
         workspace(table.gemm_workspace[index(pynn::dtype_of<T>)](describe(s))),
         g(describe(s)) {
-    std::mt19937 random(7);
-    std::uniform_real_distribution<T> uniform(-1, 1);
-    for (T& x : a) x = uniform(random);
-    for (T& x : b) x = uniform(random);
+    a.fill(-1, 1, 1);
+    b.fill(-1, 1, 2);
     g.a = a.p;
     g.b = b.p;
     g.c = c.p;
@@ -169,14 +114,8 @@ void run(const Table& table, double (*measure_peak)()) {
   for (const Shape& s : kShapes) {
     Problem<T> problem(table, s);
     const double flops = 2.0 * s.m * s.n * s.k;
-    const int calls = std::max(1, static_cast<int>(3e7 / (flops + 2000)));
-    gemm(problem.g);
-    double best = 1e9, limit = measure_peak();
-    for (int repeat = 0; repeat < 7; ++repeat) {
-      const double start = now();
-      for (int i = 0; i < calls; ++i) gemm(problem.g);
-      best = std::min(best, (now() - start) / calls);
-    }
+    double limit = measure_peak();
+    const double best = notebook::seconds([&] { gemm(problem.g); });
     limit = std::max(limit, measure_peak());
     std::printf("%6ldx%ldx%ld %c%c %16s %9.3f us %7.1f %6.1f%% %8.3f\n", long(s.m), long(s.n),
                 long(s.k), s.a, s.b, s.what, best * 1e6, flops / best * 1e-9,
@@ -187,11 +126,9 @@ void run(const Table& table, double (*measure_peak)()) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Table* table = argc > 1 ? pynn::kernels::table_for(argv[1]) : &pynn::kernels::table();
-  if (!table) {
-    std::fprintf(stderr, "this CPU or build has no '%s'\n", argv[1]);
-    return 1;
-  }
+  const Table* table = notebook::chosen(argc, argv);
+  if (!table) return 1;
+  using notebook::peak;
   const bool wide = table->vector_bytes == 64;
   const bool fused = table->vector_bytes == 32;
   run<float>(*table, wide ? peak<float, 64> : fused ? peak<float, 32> : peak<float, 16>);
