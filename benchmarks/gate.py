@@ -54,25 +54,29 @@ def missing() -> str:
 
 def instructions(name: str, repeats: int) -> int:
     """Return the instructions of a program, from the start of the interpreter to its end."""
-    threads = {f"{library}_NUM_THREADS": "1" for library in ("PYNN", "OPENBLAS", "OMP", "MKL")}
-    environment = dict(os.environ, **threads, PYNN_ISA=ISA, PYTHONHASHSEED="0")
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # compiled once, not in each run
     command = ["valgrind", "--tool=cachegrind", "--cache-sim=no", "--cachegrind-out-file=/dev/null"]
-    program = [sys.executable, "-m", "benchmarks.programs", name, str(repeats)]
-    run = subprocess.run(
-        [*command, *program], cwd=ROOT, env=environment, capture_output=True, text=True
-    )
+    run = _run(command, name, repeats)
     found = re.search(r"I\s+refs:\s+([\d,]+)", run.stderr)
     if run.returncode != 0 or found is None:
         raise RuntimeError(f"{name}: valgrind said\n{run.stderr}")
     return int(found[1].replace(",", ""))
 
 
+def _run(command: Sequence[str], name: str, repeats: int) -> subprocess.CompletedProcess[str]:
+    """Run a program under a command, with all that its count depends on set."""
+    threads = {f"{library}_NUM_THREADS": "1" for library in ("PYNN", "OPENBLAS", "OMP", "MKL")}
+    environment = dict(os.environ, **threads, PYNN_ISA=ISA, PYTHONHASHSEED="0")
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)  # imports must not compile in each run
+    program = [sys.executable, "-m", "benchmarks.programs", name, str(repeats)]
+    return subprocess.run(
+        [*command, *program], cwd=ROOT, env=environment, capture_output=True, text=True
+    )
+
+
 def count(names: Sequence[str]) -> Counts:
     """Return the instructions of one repeat of each program."""
-    for name in names:  # natively first: writes bytecode, and shows errors sooner
-        command = [sys.executable, "-m", "benchmarks.programs", name, "1"]
-        subprocess.run(command, cwd=ROOT, check=True)
+    for name in names:  # natively first: compiles what is imported, and shows errors sooner
+        _run([], name, 1).check_returncode()
     # Importing can't be repeated; of the others the first repeat warms up.
     repeats = {name: (0, 1) if name == "importing" else (2, 4) for name in names}
     runs = [(name, n) for name in names for n in repeats[name]]

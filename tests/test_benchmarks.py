@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import subprocess
 import sys
@@ -27,10 +26,6 @@ from benchmarks.workload import AtMost, Curve, Faster, ShareOfPeak, Workload  # 
 
 # What a row may wait for, and what it says meanwhile.
 AWAITED = {
-    "mixed": (
-        "precision" in inspect.signature(pynn.Network.use).parameters,
-        "this version has no mixed precision",
-    ),
     "CNN": (hasattr(pynn.layers, "Conv2D"), "this version has no Conv2D"),
 }
 NAMES = [w.name for w in workloads("", quick=True)]

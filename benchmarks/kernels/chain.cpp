@@ -1,8 +1,8 @@
 // A notebook on chains of pointwise steps: Adam's update of one variable, recorded as an optimizer
 // records it. Checks it against a loop in double, times it, prints its share of the bandwidth.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t notebook_chain
-//   build/default/notebook_chain [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_chain && build/default/notebook_chain [isa]
 #include <cstdlib>
 #include <memory>
 

@@ -1,8 +1,8 @@
 // What a parallel region costs: hot, cold, idle and beside a busy neighbour, with libgomp as the
 // peer.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t
-//   notebook_fork_join build/default/notebook_fork_join
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_fork_join && build/default/notebook_fork_join
 //
 // Without OpenMP the peer is left out. Pool and peer take turns, each from rest, so that neither
 // measures the other one's spinning threads.

@@ -1,8 +1,8 @@
 // A notebook on taking rows by number, as a batch is drawn: checks it, times it, prints its share
 // of the bandwidth. The table of rows is larger than the caches; the rows of a batch lie anywhere.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t notebook_gather
-//   build/default/notebook_gather [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_gather && build/default/notebook_gather [isa]
 #include <cstdlib>
 
 #include "notebook.h"

@@ -1,8 +1,8 @@
 // A notebook on the matrix product: checks it, times it on one core, prints its share of the FMA
 // peak.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t notebook_gemm
-//   build/default/notebook_gemm [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_gemm && build/default/notebook_gemm [isa]
 //
 // The peak is that of the table's vector width; it is measured between the rows, so that a clock
 // that drifts moves both.

@@ -1,10 +1,8 @@
 // A notebook on the bfloat16 product: checks it, times packing and product on one core, prints the
 // product's share of the peak of the dot-product instruction.
 //
-//   cmake -S . -B build -DPYNN_PYTHON=OFF && cmake --build build --target pynn_core
-//   g++ -std=c++20 -O3 -march=native -Icsrc benchmarks/kernels/gemm_bf16.cpp build/libpynn_core.a
-//   -pthread -o gemm_bf16
-//   ./gemm_bf16 [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_gemm_bf16 && build/default/notebook_gemm_bf16 [isa]
 //
 // The peak is measured between the rows, so that a clock that drifts moves both. Without the
 // instruction it is that of float32 multiply-adds.

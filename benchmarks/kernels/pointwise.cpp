@@ -2,8 +2,8 @@
 // 2^12 numbers (in the first cache) and 2^20 (beyond the second), prints its share of the
 // bandwidth.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t
-//   notebook_pointwise build/default/notebook_pointwise [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_pointwise && build/default/notebook_pointwise [isa]
 //
 // A function at its bandwidth is done; one below it still computes.
 #include "notebook.h"

@@ -1,8 +1,8 @@
 // A notebook on reductions of runs and of leading axes: checks them against the reference, times
 // them, prints their share of the bandwidth.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t
-//   notebook_reductions build/default/notebook_reductions [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_reductions && build/default/notebook_reductions [isa]
 #include "notebook.h"
 
 namespace {

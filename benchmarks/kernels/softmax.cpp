@@ -1,8 +1,8 @@
 // A notebook on softmax, its logarithm and their derivatives along rows: checks them against the
 // reference, times them, prints their share of the bandwidth.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t notebook_softmax
-//   build/default/notebook_softmax [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_softmax && build/default/notebook_softmax [isa]
 #include "notebook.h"
 
 namespace {

@@ -1,8 +1,8 @@
 // A notebook on transposing a matrix: checks it, times it, prints its share of the bandwidth.
 // Widths that are powers of two lie in few sets of the cache.
 //
-//   cmake --preset default -DPYNN_BENCHMARKS=ON && cmake --build build/default -t
-//   notebook_transpose build/default/notebook_transpose [isa]
+//   cmake --preset default -DPYNN_BENCHMARKS=ON
+//   cmake --build build/default -t notebook_transpose && build/default/notebook_transpose [isa]
 #include "notebook.h"
 
 namespace {

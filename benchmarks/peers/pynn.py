@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -30,8 +29,6 @@ class Pynn(Peer):
         self.lacks = {}
         if not hasattr(layers, "Conv2D"):
             self.lacks["convolution"] = "this version has no Conv2D"
-        if "precision" not in inspect.signature(pynn.Network.use).parameters:
-            self.lacks["mixed_bfloat16"] = "this version has no mixed precision"
 
     @property
     def version(self) -> str:
@@ -198,8 +195,7 @@ class PynnTrainer:
         self.x = self._placed(data.x)
         self.net = build(network)
         named = {"cross_entropy": "sparse_categorical_crossentropy", "mse": "mse"}
-        mixed = {} if network.precision == "float32" else {"precision": network.precision}
-        self.net.use(loss=named[network.loss], optimizer=rule(network), **mixed)
+        self.net.use(named[network.loss], rule(network), precision=network.precision)
 
     def fit(self, epochs: int, shuffle: bool) -> None:
         """Train, in batches; the last one may be short."""
