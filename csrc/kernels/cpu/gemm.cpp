@@ -53,7 +53,7 @@ struct Plan {
       return stride * item % bytes == 0;
     };
     pack_b = g.b_col != 1 || g.m >= 512 || (g.m >= 256 && collides(g.b_row, 2048)) ||
-             (g.m >= 64 && collides(g.b_row, 4096));
+             (g.m >= 64 && collides(g.b_row, g.k > 512 ? 2048 : 4096));
     copy_a = g.m >= 64 && g.n >= 128 && g.k >= 32 && g.a_row == 1 && collides(g.a_col, 2048);
     k = g.k <= 512 ? g.k : !pack_b && collides(g.b_row, 4096) ? 512 : g.k < 1024 ? g.k : 1024;
     if (!copy_a) return;
