@@ -26,6 +26,7 @@ using std::chrono::nanoseconds;
 
 constexpr std::size_t kLine = 64;
 constexpr nanoseconds kSpin = std::chrono::microseconds(40);
+constexpr nanoseconds kYield = std::chrono::milliseconds(1);
 
 // Polls until `ready` or until the limit has passed; says whether it became ready. The first polls
 // read no clock, so a limit of zero still catches what is about to happen.
@@ -156,10 +157,13 @@ std::uint64_t Pool::run_chunk(std::size_t i) noexcept {
   }
 }
 
-// A worker that lost its CPU in the middle of a chunk gets ours: we sleep rather than spin on.
+// A worker that lost its CPU in the middle of a chunk gets ours: we yield it, then sleep, rather
+// than spin on. Sleep comes last because the scheduler tends to wake us on the CPU of the worker
+// that wakes us, and from there on the two chase each other from job to job.
 void Pool::wait_for_workers(std::uint64_t settled) {
   const auto done = [&] { return settled_.load(std::memory_order_acquire) == settled; };
   if (spin(spin_, done)) return;
+  if (spin(kYield, [&] { return done() || (std::this_thread::yield(), false); })) return;
   std::uint64_t seen = settled_.fetch_or(kCallerParked, std::memory_order_acquire) | kCallerParked;
   while (seen != (settled | kCallerParked)) {
     settled_.wait(seen, std::memory_order_acquire);
