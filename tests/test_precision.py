@@ -209,6 +209,17 @@ def test_products_of_bfloat16_tensors_are_float32_sums_rounded_once(a, b, rng):
     np.testing.assert_array_equal(z.astype("float32").numpy(), rounded(x @ y))
 
 
+def test_a_bfloat16_product_goes_where_it_is_told_to(rng):
+    x, y = (rng.integers(-99, 99, (70, 70)).astype(np.float32) for _ in range(2))
+    a, b = Tensor(x, "bfloat16"), Tensor(y, "bfloat16")
+    out = ops.zeros((70, 70), "bfloat16")
+    ops.matmul(a, b, out)
+    np.testing.assert_array_equal(out.astype("float32").numpy(), rounded(x @ y))
+    ops.matmul(a, b, b)  # the result lies over an operand
+    np.testing.assert_array_equal(b.astype("float32").numpy(), rounded(x @ y))
+    assert ops.matmul(ops.zeros((0, 3), "bfloat16"), ops.zeros((3, 2), "bfloat16")).shape == (0, 2)
+
+
 def test_batches_of_products_round_alike(rng):
     a = rng.normal(size=(40, 9, 33)).astype(np.float32)
     b = rng.normal(size=(40, 33, 21)).astype(np.float32)

@@ -32,7 +32,7 @@ TensorType product_type(const char* op, const Attrs& attrs, const TensorType& a,
   Shape out = broadcast_shapes(batch_of(a.shape), batch_of(b.shape));
   out.push_back(a.shape[a.shape.rank() - 2]);
   out.push_back(b.shape.back());
-  return {rounds ? DType::f32 : a.dtype, out};
+  return {!rounds ? a.dtype : attrs.flag2 ? DType::bf16 : DType::f32, out};
 }
 
 // Integers have no kernel: they are for counting and indexing, not for speed. Sums wrap around.
@@ -61,7 +61,7 @@ Launch prepare_integers(const View& a, const View& b, const View& c) {
 }
 
 bool rounds(const Attrs& attrs, const View& out) {
-  return attrs.dtype == DType::bf16 && out.dtype == DType::f32;
+  return attrs.dtype == DType::bf16 && can_round(out.dtype);
 }
 
 template <class Kind>
@@ -121,14 +121,6 @@ Tensor product_of(const Attrs& attrs, const Tensor& a, const Tensor& b) {
   const bool flat = a.rank() > 2 && b.rank() == 2;
   const Tensor y = apply1(row, attrs, {flat ? flattened(a) : a, b});
   return flat ? unflattened(y, a.shape()) : y;
-}
-
-// A product of bfloat16 matrices at once: its blocks are rounded while they are in cache.
-Tensor rounded_now(const Attrs& attrs, const Tensor& a, const Tensor& b) {
-  const Array out =
-      Array::empty(DType::bf16, product_type("matmul", attrs, a.type(), b.type()).shape);
-  PairProduct(a.array(), b.array(), out, nullptr, attrs).run();
-  return out;
 }
 
 // da = dy b^T, db = a^T dy, summed over what broadcasting the batch stretched.
@@ -194,7 +186,7 @@ std::vector<Tensor> gradient_dense(const GradientArgs& g) {
 
 void register_matmul(OpTable& table) {
   // attrs.dtype: bfloat16 rounds float32 operands to it; sums and result are float32. So it does
-  // with bfloat16 operands, which no other precision takes.
+  // with bfloat16 operands, which no other precision takes. flag2: the result is rounded too.
   Op matmul;
   matmul.name = "matmul";
   matmul.traits = kProduct;
@@ -229,9 +221,10 @@ Tensor matmul(const Tensor& a, const Tensor& b) {
   if (dtype == DType::bf16) attrs.dtype = dtype;
   const Tensor left = cast(a.rank() == 1 ? expand_dims(a, 0) : a, dtype);
   const Tensor right = cast(b.rank() == 1 ? expand_dims(b, 1) : b, dtype);
-  const bool now = dtype == DType::bf16 && left.rank() == 2 && right.rank() == 2 &&
-                   left.size() * right.size() > 0 && active_recorder() == nullptr;
-  Tensor y = now ? rounded_now(attrs, left, right) : cast(product_of(attrs, left, right), dtype);
+  // At once, blocks of a result are rounded while they are in cache; in a program a chain does it.
+  attrs.flag2 =
+      dtype == DType::bf16 && left.rank() == 2 && right.rank() == 2 && active_recorder() == nullptr;
+  Tensor y = cast(product_of(attrs, left, right), dtype);
   if (a.rank() == 1) y = squeeze(y, -2);
   return b.rank() == 1 ? squeeze(y, -1) : y;
 }
