@@ -344,6 +344,21 @@ py::object empty_array(DType dtype, const Shape& shape) {
                                            shape.begin(), nullptr, nullptr, 0, nullptr));
 }
 
+// Many bytes on all threads: one alone does not use up the bandwidth of the memory.
+static void move_bytes(void* to, const void* from, std::size_t bytes) {
+  constexpr std::size_t kMany = 512 * 1024;
+  const auto* source = static_cast<const char*>(from);
+  const auto* target = static_cast<const char*>(to);
+  const bool apart = source + bytes <= target || target + bytes <= source;
+  if (bytes < kMany || !apart) {
+    if (bytes != 0) std::memmove(to, from, bytes);
+    return;
+  }
+  const Shape shape{static_cast<std::int64_t>(bytes)};
+  strided_copy(contiguous_view(const_cast<void*>(from), DType::u8, shape),
+               contiguous_view(to, DType::u8, shape))({});
+}
+
 py::object copy_to_numpy(const View& view) {
   py::object array = empty_array(view.dtype, view.shape);
   const DType carrier = view.dtype == DType::bf16 ? DType::f32 : view.dtype;
@@ -353,7 +368,7 @@ py::object copy_to_numpy(const View& view) {
 
 void copy_into(const View& target, const View& source) {
   if (target.dtype == source.dtype && target.contiguous() && source.contiguous()) {
-    if (target.size() != 0) std::memmove(target.data, source.data, target.bytes());
+    move_bytes(target.data, source.data, target.bytes());
   } else if (target.contiguous()) {
     copy_view(source, target);
   } else {
@@ -379,7 +394,7 @@ bool copy_plain(const View& target, PyObject* value) {
   if (!plain || !std::equal(plain->shape, plain->shape + plain->rank, target.shape.begin(),
                             target.shape.end()))
     return false;
-  if (target.size() != 0) std::memmove(target.data, plain->data, target.bytes());
+  move_bytes(target.data, plain->data, target.bytes());
   return true;
 }
 

@@ -1,5 +1,6 @@
 // Chains as threaded code: an accumulator machine whose operands lie in memory.
 #include <algorithm>
+#include <utility>
 
 #include "ops/chain_plan.h"
 
@@ -15,7 +16,7 @@ class Threader {
       : chain_(chain), code_(kernels::table().stages[index(chain.registers[0].dtype)]) {}
 
   bool possible() {
-    if (code_.block == 0) return false;
+    if (code_.block == 0 || chain_.instructions.size() >= kMaxStages) return false;
     const DType dtype = chain_.registers[0].dtype;
     for (const Register& r : chain_.registers)
       if (r.dtype != dtype) return false;
@@ -58,22 +59,28 @@ class Threader {
   // Orders the instructions so that one follows on the other's result where it can: what goes
   // through memory takes longer.
   void sort() {
-    std::vector<Instruction> sorted;
-    std::vector<Instruction>& rest = chain_.instructions;
-    while (!rest.empty()) {
-      auto next = rest.end();
-      for (auto i = rest.begin(); i != rest.end(); ++i) {
-        if (std::any_of(rest.begin(), i, [&](const Instruction& j) { return follows(*i, j); }))
-          continue;
+    const std::vector<Instruction> given = std::exchange(chain_.instructions, {});
+    const std::size_t n = given.size();
+    std::vector<std::size_t> blockers(n, 0);  // instructions before it that it must stay behind
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < i; ++j) blockers[i] += follows(given[i], given[j]);
+    constexpr std::size_t kDone = ~std::size_t{0};
+    std::vector<Instruction>& sorted = chain_.instructions;
+    while (sorted.size() < n) {
+      std::size_t next = n;
+      for (std::size_t i = 0; i < n; ++i) {
+        if (blockers[i] != 0) continue;
+        const auto& in = given[i].in;
         const bool reads_last =
-            !sorted.empty() && (i->in[0] == sorted.back().out || i->in[1] == sorted.back().out);
-        if (next == rest.end() || reads_last) next = i;
+            !sorted.empty() && (in[0] == sorted.back().out || in[1] == sorted.back().out);
+        if (next == n || reads_last) next = i;
         if (reads_last) break;
       }
-      sorted.push_back(*next);
-      rest.erase(next);
+      sorted.push_back(given[next]);
+      blockers[next] = kDone;
+      for (std::size_t i = next + 1; i < n; ++i)
+        if (blockers[i] != kDone) blockers[i] -= follows(given[i], given[next]);
     }
-    rest = std::move(sorted);
   }
 
   // Whether i must stay behind j: it reads what j computes, or writes where j reads or writes.
