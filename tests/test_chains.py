@@ -75,3 +75,14 @@ def test_a_chain_over_stretched_and_strided_operands(shape: tuple[int, ...]) -> 
     with Recorder() as recorder:
         y = formula()
     np.testing.assert_array_equal(np.asarray(recorder.compile([y])()[0]), formula().numpy())
+
+
+@pytest.mark.parametrize("n", [100, 131_072, 300_001])  # one thread copies the first, all the last
+def test_arrays_go_in_and_come_out_whole(n: int) -> None:
+    x = np.random.default_rng(0).normal(size=n).astype(np.float32)
+    with Recorder() as recorder:
+        y = recorder.input((n,), "float32") + 0.0
+    np.testing.assert_array_equal(np.asarray(recorder.compile([y])(x)[0]), x)
+    variable = Variable(np.zeros(n, np.float32))
+    variable.assign(x)
+    np.testing.assert_array_equal(variable.numpy(), x)

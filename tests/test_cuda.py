@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -67,7 +68,7 @@ def test_info_has_a_line_on_cuda(
     assert line(True, [device, device]) == f"{one}; {one} (networks run on the CPU)"
 
 
-def test_importing_pynn_asks_for_no_device() -> None:
+def test_importing_pynn_asks_for_no_device(tmp_path: Path) -> None:
     """Only a question initialises the driver, which would not survive a fork."""
     code = "import sys, pynn; assert 'pynn.cuda' not in sys.modules"
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], cwd=tmp_path, check=True)

@@ -183,7 +183,7 @@ def test_the_bits_do_not_depend_on_threads(rng):
 
 
 @pytest.mark.parametrize("isa", _native.available_isas())
-def test_every_instruction_set_trains(isa):
+def test_every_instruction_set_trains(isa, tmp_path):
     code = (
         "import numpy as np, pynn\n"
         "from pynn.layers import Dense\n"
@@ -196,7 +196,7 @@ def test_every_instruction_set_trains(isa):
         "assert losses[-1] < 0.1 * losses[0], losses\n"
     )
     environment = {**os.environ, "PYNN_ISA": isa}
-    subprocess.run([sys.executable, "-c", code], env=environment, check=True)
+    subprocess.run([sys.executable, "-c", code], env=environment, cwd=tmp_path, check=True)
 
 
 @pytest.mark.parametrize(
