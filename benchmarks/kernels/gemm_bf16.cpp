@@ -6,58 +6,23 @@
 //
 // The peak is measured between the rows, so that a clock that drifts moves both. Without the
 // instruction it is that of float32 multiply-adds.
-#include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <random>
-#include <vector>
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
-
-#include "kernels/table.h"
-#include "runtime/allocator.h"
+#include "notebook.h"
 
 namespace {
 
+using notebook::Buffer;
+using notebook::Table;
 using pynn::bfloat16;
 using pynn::DType;
 using pynn::kernels::Gemm;
-using pynn::kernels::Table;
-
-double now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
 
 // GFLOP/s of dot products that never leave the registers.
 double peak() {
-  constexpr int chains = 24, steps = 100000;
 #if defined(__AVX512BF16__)
-  constexpr int flops = 64;
-  __m512 sum[chains];
-  for (__m512& s : sum) s = _mm512_set1_ps(1);
-  __m512i x = _mm512_set1_epi32(0x3f003e80), y = _mm512_set1_epi32(0x3e003d80);
-  const auto step = [&](__m512& s) { s = _mm512_dpbf16_ps(s, (__m512bh)x, (__m512bh)y); };
+  return 1e-9 * limits::dot_products() / notebook::seconds([] { limits::dot_products(); }, 5);
 #else
-  constexpr int flops = 16;
-  typedef float V __attribute__((vector_size(32)));
-  V sum[chains] = {}, x = V{} + 0.999f, y = V{} + 1e-3f;
-  const auto step = [&](V& s) { s = s * x + y; };
+  return notebook::peak<float, limits::kBytes>();
 #endif
-  double best = 0;
-  for (int repeat = 0; repeat < 5; ++repeat) {
-    const double start = now();
-    for (int i = 0; i < steps; ++i) {
-      asm volatile("" : "+x"(x), "+x"(y));
-#pragma GCC unroll 24
-      for (int c = 0; c < chains; ++c) step(sum[c]);
-    }
-    best = std::max(best, 1e-9 * chains * steps * flops / (now() - start));
-  }
-  for (auto& s : sum) asm volatile("" ::"x"(s));
-  return best;
 }
 
 struct Shape {
@@ -83,20 +48,6 @@ const Shape kShapes[] = {
     {1, 512, 784, 'n', 'n', "one row"},
 };
 
-// Memory aligned as tensors are.
-template <class T>
-struct Buffer {
-  explicit Buffer(std::int64_t n)
-      : bytes(static_cast<std::size_t>(n) * sizeof(T)), p(static_cast<T*>(pynn::allocate(bytes))) {}
-  ~Buffer() { pynn::deallocate(p, bytes); }
-  Buffer(const Buffer&) = delete;
-  Buffer& operator=(const Buffer&) = delete;
-  T& operator[](std::int64_t i) const { return p[i]; }
-
-  std::size_t bytes;
-  T* p;
-};
-
 struct Problem {
   const Table& table;
   Shape s;
@@ -117,11 +68,9 @@ struct Problem {
         c(s.m * s.n),
         a_pairs((s.a == 'n' ? s.m : pairs) * stride),
         b_pairs(panels * pairs * width) {
-    std::mt19937 random(7);
-    std::uniform_real_distribution<float> uniform(-1, 1);
-    for (std::int64_t i = 0; i < s.m * s.k; ++i) a[i] = uniform(random);
-    for (std::int64_t i = 0; i < s.k * s.n; ++i) b[i] = uniform(random);
-    std::fill_n(b_pairs.p, panels * pairs * width, 0u);
+    a.fill(-1, 1);
+    b.fill(-1, 1, 8);
+    std::fill(b_pairs.begin(), b_pairs.end(), 0u);
     const bool rows = s.a == 'n';
     g = {s.m,
          s.n,
@@ -170,26 +119,11 @@ struct Problem {
   }
 };
 
-template <class F>
-double best_time(double flops, const F& f) {
-  const int calls = std::max(1, static_cast<int>(6e7 / (flops + 2000)));
-  double best = 1e9;
-  for (int repeat = 0; repeat < 9; ++repeat) {
-    const double start = now();
-    for (int i = 0; i < calls; ++i) f();
-    best = std::min(best, (now() - start) / calls);
-  }
-  return best;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  const Table* table = argc > 1 ? pynn::kernels::table_for(argv[1]) : &pynn::kernels::table();
-  if (!table) {
-    std::fprintf(stderr, "this CPU or build has no '%s'\n", argv[1]);
-    return 1;
-  }
+  const Table* table = notebook::chosen(argc, argv);
+  if (table == nullptr) return 1;
   std::printf("%s\n%22s %12s %11s %11s %8s %7s %8s\n", table->isa, "m x n x k", "", "pack",
               "product", "GFLOP/s", "peak", "error");
   for (const Shape& s : kShapes) {
@@ -199,9 +133,9 @@ int main(int argc, char** argv) {
     problem.multiply();
     const double error = problem.error();
     double limit = peak();
-    const double product = best_time(flops, [&] { problem.multiply(); });
+    const double product = notebook::seconds([&] { problem.multiply(); });
     limit = std::max(limit, peak());
-    const double pack = best_time(flops, [&] { problem.pack(); });
+    const double pack = notebook::seconds([&] { problem.pack(); });
     std::printf("%6ldx%ldx%ld %c%c %12s %8.2f us %8.2f us %8.1f %6.1f%% %8.3f\n", long(s.m),
                 long(s.n), long(s.k), s.a, s.b, s.what, pack * 1e6, product * 1e6,
                 flops / product * 1e-9, flops / product * 1e-7 / limit, error);
