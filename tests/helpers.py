@@ -58,3 +58,12 @@ def check_gradient(
         np.testing.assert_allclose(
             gradient, expected, rtol=tolerance, atol=tolerance * scale, err_msg=f"argument {i}"
         )
+
+
+def doubler(*shape: int, dtype: str = "float32") -> Executable:
+    with Recorder() as recorder:
+        return recorder.compile([recorder.input(shape, dtype) * 2])
+
+
+class Unusual(Exception):
+    pass

@@ -1,37 +1,22 @@
-"""Training: the same numbers as the textbook's loop, however it is called, stopped or watched."""
+"""Training: the same numbers as the textbook's loop, however it is called."""
 
 from __future__ import annotations
 
 import copy
 import os
 import pickle
-import signal
-import subprocess
-import sys
-import threading
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from small_mlp import LABELS, X, Y, assert_same_weights, mlp, same_bits
 
 import pynn
-from pynn import Network, NonFiniteLossError
-from pynn.callbacks import Callback
+from pynn import Network
 from pynn.layers import Dense, Dropout, Layer
 from pynn.optimizers import SGD, Adam
-
-RNG = np.random.default_rng(0)
-X = RNG.normal(size=(50, 3))
-Y = RNG.normal(size=(50, 2))
-LABELS = RNG.integers(0, 4, 50)
-
-
-def mlp(outputs: int = 2, dtype: str = "float64", **dense: Any) -> Network:
-    pynn.seed(4)
-    return Network([Dense(5, "tanh", input_shape=(3,), **dense), Dense(outputs)], dtype=dtype)
 
 
 def textbook(
@@ -64,16 +49,6 @@ def textbook(
             b1 -= rate * d_h.sum(0)
         history.append(total / len(x))
     return [w1, b1, w2, b2], history
-
-
-def assert_same_weights(net: Network, weights: list[np.ndarray], rtol: float = 1e-9) -> None:
-    for a, b in zip(net.get_weights(), weights, strict=True):
-        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-12)
-
-
-def same_bits(a: Network, b: Network) -> bool:
-    pairs = zip(a.get_weights(), b.get_weights(), strict=True)
-    return all(np.array_equal(x, y) for x, y in pairs)
 
 
 # --- the numbers
@@ -208,109 +183,6 @@ def test_dropout_trains_with_noise_and_predicts_without() -> None:
     assert net.evaluate(X, Y)["loss"] == pytest.approx(((net.predict(X) - Y) ** 2).mean(), rel=1e-4)
 
 
-# --- shuffling and seeds
-
-
-def test_every_epoch_sees_every_sample_once_in_a_new_order() -> None:
-    orders: list[list[int]] = []
-
-    class Watch(Layer):
-        def forward(self, x: np.ndarray) -> np.ndarray:
-            if self.training and x.any():
-                orders.append(x[:, 0].astype(int).tolist())
-            return x
-
-        def backward(self, grad: np.ndarray) -> np.ndarray:
-            return grad
-
-    x = np.arange(1, 11, dtype="float32")[:, None]
-    net = Network([Watch(input_shape=(1,)), Dense(1)])
-    net.use("mse", SGD(0.0))
-    pynn.seed(3)
-    net.fit(x, x, epochs=3, batch_size=4, verbose=0)
-    assert [len(order) for order in orders] == [4, 4, 2] * 3
-    epochs = [[*orders[i], *orders[i + 1], *orders[i + 2]] for i in (0, 3, 6)]
-    assert all(sorted(epoch) == list(range(1, 11)) for epoch in epochs)
-    assert len({tuple(epoch) for epoch in epochs}) == 3
-    orders.clear()
-    net.fit(x, x, epochs=1, batch_size=10, shuffle=False, verbose=0)
-    assert orders == [list(range(1, 11))]
-
-
-def make_and_fit(verbose: int = 0, **options: Any) -> Network:
-    pynn.seed(9)
-    net = Network([Dense(16, "relu", input_shape=(3,)), Dropout(0.2), Dense(2)])
-    net.use("mse", Adam(0.01), metrics=["mae"])
-    net.fit(X, Y, epochs=4, batch_size=8, verbose=verbose, **options)
-    return net
-
-
-def test_watching_a_fit_does_not_change_it(capsys: pytest.CaptureFixture[str]) -> None:
-    quiet = make_and_fit()
-
-    class Batches(Callback):
-        def on_train_batch_end(self, batch: int, logs: Any) -> None:
-            pass
-
-    for options in (
-        {"verbose": 1},
-        {"verbose": 2},
-        {"callbacks": [Callback()]},
-        {"callbacks": [Batches()]},
-        {"validation_data": (X, Y)},
-    ):
-        assert same_bits(make_and_fit(**options), quiet), options
-    assert "epoch 4/4" in capsys.readouterr().out
-
-
-def test_a_fit_in_two_parts_is_one_fit() -> None:
-    whole, parts = mlp(), mlp()
-    for net in (whole, parts):
-        net.use("mse", Adam(0.01))
-    whole.fit(X, Y, epochs=4, shuffle=False, verbose=0)
-    parts.fit(X, Y, epochs=2, shuffle=False, verbose=0)
-    history = parts.fit(X, Y, initial_epoch=2, epochs=4, shuffle=False, verbose=0)
-    assert same_bits(whole, parts) and history.epoch == [2, 3]
-
-
-def test_seeds_decide_everything() -> None:
-    assert same_bits(make_and_fit(), make_and_fit())
-    pynn.seed(1)
-    a = Network([Dense(4, input_shape=(3,))])
-    b = Network([Dense(4, input_shape=(3,))])
-    assert not same_bits(a, b)
-
-
-SCRIPT = """
-import hashlib, sys
-import numpy as np, pynn
-from pynn.layers import Dense, Dropout
-pynn.set_num_threads(int(sys.argv[1]))
-pynn.seed(5)
-rng = np.random.default_rng(0)
-x, y = rng.normal(size=(1000, 70)), rng.integers(0, 10, 1000)
-net = pynn.Network([Dense(300, "gelu", input_shape=(70,)), Dropout(0.1), Dense(10, "softmax")])
-net.use("sparse_categorical_crossentropy", "adam", metrics=["accuracy"])
-history = net.fit(x, y, epochs=2, batch_size=96, verbose=0)
-bits = b"".join(w.tobytes() for w in net.get_weights()) + net.predict(x).tobytes()
-print(hashlib.sha256(bits).hexdigest(), history.history)
-"""
-
-
-def test_the_bits_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None:
-    outputs = {
-        subprocess.run(
-            [sys.executable, "-c", SCRIPT, str(threads)],
-            cwd=tmp_path,  # not the source tree, which would hide the installed package
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for threads in (1, 2, 3, 8)
-    }
-    assert len(outputs) == 1
-
-
 # --- layers of one's own
 
 
@@ -367,114 +239,6 @@ def test_an_error_in_a_numpy_layer_comes_out_of_fit() -> None:
     net.use("mse", "sgd")
     with pytest.raises(KeyError, match="mine"):
         net.fit(X, X, verbose=0)
-
-
-# --- callbacks
-
-
-class Log(Callback):
-    def __init__(self) -> None:
-        self.calls: list[Any] = []
-
-    def on_train_begin(self, logs: Any) -> None:
-        self.calls.append("begin")
-
-    def on_train_end(self, logs: Any) -> None:
-        self.calls.append(("end", sorted(logs)))
-
-    def on_epoch_begin(self, epoch: int, logs: Any) -> None:
-        self.calls.append(("epoch", epoch))
-
-    def on_epoch_end(self, epoch: int, logs: Any) -> None:
-        self.calls.append(("epoch end", epoch, sorted(logs)))
-
-
-class BatchLog(Log):
-    def on_train_batch_begin(self, batch: int, logs: Any) -> None:
-        self.calls.append(("batch", batch))
-
-    def on_train_batch_end(self, batch: int, logs: Any) -> None:
-        self.calls.append(("batch end", batch, sorted(logs)))
-
-
-def test_callbacks_are_called_at_their_moments() -> None:
-    net = mlp()
-    net.use("mse", "sgd")
-    log, batches = Log(), BatchLog()
-    net.fit(X, Y, epochs=2, batch_size=25, verbose=0, callbacks=[log])
-    end = ("end", ["loss"])
-    assert log.calls == [
-        "begin", ("epoch", 0), ("epoch end", 0, ["loss"]),
-        ("epoch", 1), ("epoch end", 1, ["loss"]), end,
-    ]  # fmt: skip
-    assert log.network is net and log.params["steps"] == 2
-    net.fit(X, Y, epochs=1, batch_size=25, verbose=0, callbacks=[batches], validation_split=0.5)
-    net.fit(X, Y, epochs=1, batch_size=20, verbose=0, callbacks=[batches])
-    assert batches.calls[:6] == [
-        "begin", ("epoch", 0), ("batch", 0), ("batch end", 0, ["loss"]),
-        ("epoch end", 0, ["loss", "val_loss"]), ("end", ["loss", "val_loss"]),
-    ]  # fmt: skip
-    assert [c for c in batches.calls[6:] if c[0].startswith("batch")] == [
-        ("batch", 0), ("batch end", 0, ["loss"]), ("batch", 1), ("batch end", 1, ["loss"]),
-        ("batch", 2), ("batch end", 2, ["loss"]),
-    ]  # fmt: skip
-
-
-def test_a_callback_may_stop_the_fit_after_a_batch_or_an_epoch() -> None:
-    class StopAt(Callback):
-        def on_train_batch_end(self, batch: int, logs: Any) -> None:
-            if batch == 2:
-                self.network.stop_training = True
-
-    net, two = mlp(), mlp()
-    net.use("mse", SGD(0.1))
-    two.use("mse", SGD(0.1))
-    history = net.fit(X, Y, epochs=5, batch_size=10, verbose=0, shuffle=False, callbacks=[StopAt()])
-    two.fit(X[:30], Y[:30], epochs=1, batch_size=10, verbose=0, shuffle=False)
-    assert history.epoch == [0] and same_bits(net, two)
-    assert len(net.fit(X, Y, epochs=2, verbose=0).epoch) == 2
-
-
-def test_a_callback_may_predict_and_change_the_learning_rate() -> None:
-    seen: list[np.ndarray] = []
-
-    class Change(Callback):
-        def on_epoch_begin(self, epoch: int, logs: Any) -> None:
-            self.network.optimizer.learning_rate = 0.0 if epoch else 0.1
-
-        def on_epoch_end(self, epoch: int, logs: Any) -> None:
-            seen.append(self.network.predict(X))
-
-    net = mlp()
-    net.use("mse", SGD(0.5))
-    net.fit(X, Y, epochs=3, verbose=0, callbacks=[Change()])
-    assert not np.array_equal(seen[0], mlp().predict(X))
-    np.testing.assert_array_equal(seen[1], seen[0])
-    np.testing.assert_array_equal(seen[2], seen[0])
-
-
-def test_an_error_in_a_callback_comes_out_of_fit() -> None:
-    class Breaks(Callback):
-        def on_train_batch_end(self, batch: int, logs: Any) -> None:
-            raise KeyError("mine")
-
-    net = mlp()
-    net.use("mse", "sgd")
-    with pytest.raises(KeyError, match="mine"):
-        net.fit(X, Y, verbose=0, callbacks=[Breaks()])
-    net.fit(X, Y, verbose=0)
-
-
-def test_a_network_is_trained_by_one_fit_at_a_time() -> None:
-    class Nested(Callback):
-        def on_train_batch_end(self, batch: int, logs: Any) -> None:
-            self.network.fit(X, Y, verbose=0)
-
-    net = mlp()
-    net.use("mse", "sgd")
-    with pytest.raises(RuntimeError, match="is being trained already"):
-        net.fit(X, Y, verbose=0, callbacks=[Nested()])
-    net.fit(X, Y, verbose=0)
 
 
 # --- using again, settings
@@ -539,67 +303,6 @@ def test_any_function_of_tensors_is_a_loss() -> None:
     for n in (net, other):
         n.fit(X, Y, verbose=0, shuffle=False)
     assert_same_weights(net, other.get_weights())
-
-
-# --- interruptions
-
-
-def test_a_loss_that_is_not_finite_stops_and_restores() -> None:
-    net = mlp(dtype="float32")
-    net.use("mse", SGD(0.01))
-    net.fit(X, Y, verbose=0)
-    good = net.get_weights()
-    y = Y.copy()
-    y[35] = np.nan
-    with pytest.raises(NonFiniteLossError, match="epoch 1, batch 4;") as caught:
-        net.fit(X, y, batch_size=10, shuffle=False, verbose=0, check_inputs=False)
-    assert caught.value.batch == 3 and np.isnan(caught.value.value)
-    assert isinstance(caught.value, ArithmeticError)
-    assert all(np.array_equal(a, b) for a, b in zip(net.get_weights(), good, strict=True))
-    net.use("mse", SGD(1e30))
-    with pytest.raises(NonFiniteLossError, match="epoch"):
-        net.fit(X, Y, epochs=50, batch_size=10, verbose=0)
-    assert all(np.isfinite(w).all() for w in net.get_weights())
-
-
-def test_the_optimizer_is_restored_with_the_weights() -> None:
-    net, other = mlp(), mlp()
-    for n in (net, other):
-        n.use("mse", Adam(0.01))
-        n.fit(X, Y, shuffle=False, verbose=0)
-    bad = Y.copy()
-    bad[-1] = np.inf
-    with pytest.raises(NonFiniteLossError):
-        net.fit(X, bad, shuffle=False, verbose=0, check_inputs=False)
-    for n in (net, other):
-        n.fit(X, Y, shuffle=False, verbose=0)
-    assert same_bits(net, other)
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="signals work differently")
-@pytest.mark.parametrize("verbose", [0, 1])
-def test_ctrl_c_stops_at_once_and_leaves_a_usable_network(verbose: int) -> None:
-    rng = np.random.default_rng(0)
-    x, y = rng.normal(size=(4000, 64)).astype("float32"), rng.integers(0, 10, 4000)
-    net = Network([Dense(128, "relu", input_shape=(64,)), Dense(10, "softmax")])
-    net.use("sparse_categorical_crossentropy", "adam")
-    net.fit(x, y, verbose=0)
-    sent: list[float] = []
-
-    def interrupt() -> None:
-        time.sleep(0.3)
-        sent.append(time.perf_counter())
-        signal.raise_signal(signal.SIGINT)
-
-    thread = threading.Thread(target=interrupt)
-    thread.start()
-    with pytest.raises(KeyboardInterrupt):
-        net.fit(x, y, epochs=1_000_000, verbose=verbose)
-    late = time.perf_counter() - sent[0]
-    thread.join()
-    assert late < 0.1
-    assert np.isfinite(net.predict(x)).all()
-    net.fit(x, y, verbose=0)
 
 
 def test_history_plots_with_matplotlib() -> None:
