@@ -96,6 +96,28 @@ struct Options {
 };
 
 template <class T>
+Gemm describe(std::int64_t m, std::int64_t n, std::int64_t k, const Matrix<T>& a,
+              const Matrix<T>& b, Matrix<T>& c, const Matrix<T>* bias, Activation activation,
+              bool accumulate) {
+  return {m,
+          n,
+          k,
+          a.values.data(),
+          a.row,
+          a.col,
+          b.values.data(),
+          b.row,
+          b.col,
+          c.values.data(),
+          c.row,
+          bias != nullptr ? bias->values.data() : nullptr,
+          activation,
+          kAttr.data(),
+          accumulate,
+          nullptr};
+}
+
+template <class T>
 void check(const Table& table, std::int64_t m, std::int64_t n, std::int64_t k,
            std::pair<std::int64_t, std::int64_t> a_strides,
            std::pair<std::int64_t, std::int64_t> b_strides, const Options& options) {
@@ -111,22 +133,8 @@ void check(const Table& table, std::int64_t m, std::int64_t n, std::int64_t k,
   const Matrix<T> before(m + 1, c_row + 1, {c_row, 1}, random);
   const Matrix<T> bias(1, n, {n, 1}, random);
   Matrix<T> c = before;
-  const Gemm g = {m,
-                  n,
-                  k,
-                  a.values.data(),
-                  a.row,
-                  a.col,
-                  b.values.data(),
-                  b.row,
-                  b.col,
-                  c.values.data(),
-                  c_row,
-                  options.bias ? bias.values.data() : nullptr,
-                  options.activation,
-                  kAttr.data(),
-                  options.accumulate,
-                  nullptr};
+  const Gemm g = describe(m, n, k, a, b, c, options.bias ? &bias : nullptr, options.activation,
+                          options.accumulate);
   options.gemv ? table.gemv[index(pynn::dtype_of<T>)](g) : multiply<T>(table, g);
 
   double worst = 0;  // error in units of what rounding allows
@@ -269,22 +277,8 @@ TEST_CASE_TEMPLATE("the bits do not depend on how a product is cut into blocks",
         const Matrix<T> bias(1, n, {n, 1}, random), before(m, n, {n, 1}, random);
         for (const bool accumulate : {false, true}) {
           Matrix<T> whole = before, blocks = before;
-          Gemm g = {m,
-                    n,
-                    k,
-                    a.values.data(),
-                    a.row,
-                    a.col,
-                    b.values.data(),
-                    b.row,
-                    b.col,
-                    whole.values.data(),
-                    n,
-                    accumulate ? nullptr : bias.values.data(),
-                    accumulate ? Activation::linear : Activation::gelu,
-                    kAttr.data(),
-                    accumulate,
-                    nullptr};
+          Gemm g = describe(m, n, k, a, b, whole, accumulate ? nullptr : &bias,
+                            accumulate ? Activation::linear : Activation::gelu, accumulate);
           multiply<T>(table, g);
           g.c = blocks.values.data();
           multiply_in_blocks<T>(table, g, random);
