@@ -89,8 +89,8 @@ def _summed(network: Network, recorder: Recorder, x: Any, y: Any, weight: Any = 
         values = values * weight.astype(values.dtype)
     loss = visible(values.mean())
     penalty = network.penalty()
-    if penalty is not None:
-        loss = loss + visible(penalty)
+    for extra in (*recorder.losses, *([] if penalty is None else [penalty])):
+        loss = loss + visible(extra)
     statistics = [metric.statistics(y, y_pred) for metric in network.metrics]
     if recorder.training:
         parameters = network.parameters

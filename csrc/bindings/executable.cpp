@@ -42,23 +42,23 @@ class Locked {
   Inside inside_;
 };
 
-RunState run_state(const ExecutableObject& object, PyObject* key) {
-  if (key != nullptr && key != Py_None) {
-    const auto bits = static_cast<std::uint64_t>(
-        PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(key)).ptr()));
-    return {bits, 0};
-  }
-  return object.load.fresh_state();
-}
-
-PyObject* key_argument(PyObject* const* args, Py_ssize_t count, PyObject* keywords) {
-  PyObject* key = nullptr;
+// The state that key= and call= ask for, or a fresh one.
+RunState run_state(const ExecutableObject& object, PyObject* const* args, Py_ssize_t count,
+                   PyObject* keywords) {
+  RunState state;
+  bool keyed = false;
   for (Py_ssize_t i = 0; keywords != nullptr && i < PyTuple_GET_SIZE(keywords); ++i) {
-    if (PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, i), "key") != 0)
-      fail<TypeError>("Executable() takes arrays and key=");
-    key = args[count + i];
+    PyObject* const word = PyTuple_GET_ITEM(keywords, i);
+    const bool key = PyUnicode_CompareWithASCIIString(word, "key") == 0;
+    if (!key && PyUnicode_CompareWithASCIIString(word, "call") != 0)
+      fail<TypeError>("Executable() takes arrays, key= and call=");
+    PyObject* const value = args[count + i];
+    if (value == Py_None) continue;
+    keyed = keyed || key;
+    (key ? state.key : state.call) = static_cast<std::uint64_t>(
+        PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(value)).ptr()));
   }
-  return key;
+  return keyed ? state : object.load.fresh_state();
 }
 
 void set_input(const Executable& executable, std::size_t i, PyObject* value) {
@@ -75,7 +75,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
     ExecutableObject& object = object_of(self);
     Executable& executable = *object.executable;
     const Py_ssize_t count = PyVectorcall_NARGS(flags);
-    const RunState state = run_state(object, key_argument(args, count, keywords));
+    const RunState state = run_state(object, args, count, keywords);
     if (static_cast<std::size_t>(count) != executable.input_count())
       fail<ValueError>("this program has ", executable.input_count(), " inputs, got ", count);
 
@@ -124,7 +124,7 @@ constexpr Function profile_function{
                          arrays.size());
       const std::int64_t repeats = call.integer(1, 100);
       if (repeats < 1) fail<ValueError>("profile: repeats must be at least 1, got ", repeats);
-      const RunState state = run_state(object, nullptr);
+      const RunState state = object.load.fresh_state();
       const Locked locked(executable);
       std::vector<double> seconds(executable.step_count(), 0.0);
       for (std::int64_t r = 0; r < repeats; ++r) {
@@ -174,9 +174,11 @@ PyGetSetDef attributes[] = {
 
 constexpr const char* kDoc =
     "A compiled program, from `Recorder.compile`.\n\n"
-    "``executable(*arrays, key=None)`` copies the arrays in, replays the program and returns its\n"
-    "outputs as a list of new arrays. The same `key`, an int, draws the same random numbers;\n"
-    "without one they are fresh. Calls from several threads take turns.\n\n"
+    "``executable(*arrays, key=None, call=0)`` copies the arrays in, replays the program and "
+    "returns\n"
+    "its outputs as a list of new arrays. The same `key` draws the same random numbers; without\n"
+    "one they are fresh. Steps with a seed of their own draw what that and `call` say. Calls from\n"
+    "several threads take turns.\n\n"
     "Raises\n------\nValueError\n    If the number or the shapes of the arrays differ from the "
     "program's.";
 

@@ -201,6 +201,7 @@ constexpr ParameterDoc kParameters[] = {
     {"high", "float", "Upper bound, excluded."},
     {"mean", "float", "Mean of the distribution."},
     {"stddev", "float", "Its standard deviation."},
+    {"seed", "int, optional", "Draws by itself, whatever `pynn.seed` says: the same in each call."},
     {"out", "ndarray or Tensor, optional", "Of the result's shape and dtype; filled and returned."},
 };
 

@@ -23,6 +23,10 @@ DType random_dtype(Call& call, std::size_t i) {
   return dtype;
 }
 
+std::optional<std::int64_t> seed_of(Call& call, std::size_t i) {
+  return call.given(i) ? std::optional(call.integer(i)) : std::nullopt;
+}
+
 double elements(const Shape& shape) { return static_cast<double>(element_count(shape)); }
 
 constexpr Function zeros_function{
@@ -55,20 +59,26 @@ constexpr Function ones_like_function{"ones_like", "x", nullptr, [](Call& call) 
                                       }};
 
 constexpr Function random_uniform_function{
-    "random_uniform", "shape, low=0.0, high=1.0, dtype='float32'", nullptr, [](Call& call) {
+    "random_uniform", "shape, low=0.0, high=1.0, dtype='float32', seed=None", nullptr,
+    [](Call& call) {
       const Shape shape = parse_shape(call[0]);
       const double low = call.real(1, 0), high = call.real(2, 1);
       const DType dtype = random_dtype(call, 3);
-      return created(Operands().run(elements(shape) * 16,
-                                    [&] { return ops::random_uniform(shape, low, high, dtype); }));
+      const auto seed = seed_of(call, 4);
+      return created(Operands().run(elements(shape) * 16, [&] {
+        return ops::random_uniform(shape, low, high, dtype, seed);
+      }));
     }};
 constexpr Function random_normal_function{
-    "random_normal", "shape, mean=0.0, stddev=1.0, dtype='float32'", nullptr, [](Call& call) {
+    "random_normal", "shape, mean=0.0, stddev=1.0, dtype='float32', seed=None", nullptr,
+    [](Call& call) {
       const Shape shape = parse_shape(call[0]);
       const double mean = call.real(1, 0), stddev = call.real(2, 1);
       const DType dtype = random_dtype(call, 3);
-      return created(Operands().run(
-          elements(shape) * 16, [&] { return ops::random_normal(shape, mean, stddev, dtype); }));
+      const auto seed = seed_of(call, 4);
+      return created(Operands().run(elements(shape) * 16, [&] {
+        return ops::random_normal(shape, mean, stddev, dtype, seed);
+      }));
     }};
 
 }  // namespace

@@ -13,6 +13,7 @@ class PyRecorder {
   PyRecorder& operator=(const PyRecorder&) = delete;
 
   bool training() const { return training_; }
+  const py::list& losses() const { return losses_; }
   const std::shared_ptr<ProgramRecorder>& program() const { return program_; }
 
   void enter(py::object self) {
@@ -35,6 +36,7 @@ class PyRecorder {
   std::shared_ptr<ProgramRecorder> program_ = std::make_shared<ProgramRecorder>();
   std::vector<std::unique_ptr<ProgramRecorder::Scope>> scopes_;
   bool training_;
+  py::list losses_;
 };
 
 // Ends what is being recorded on this thread for a while.
@@ -144,6 +146,8 @@ void add_recorder(py::module_& m) {
   recorder.def(py::init<bool>(), py::arg("training") = false)
       .def_property_readonly("training", &PyRecorder::training,
                              "Whether a training step is being recorded.")
+      .def_property_readonly("losses", &PyRecorder::losses,
+                             "What layers add to the loss, as scalar tensors.")
       .def_property(
           "rounds_products",
           [](const PyRecorder& self) { return self.program()->rounds_products(); },
@@ -185,14 +189,16 @@ void add_recorder(py::module_& m) {
            "The name of the op that made `x` and its inputs, or None for inputs and variables.")
       .def(
           "compile",
-          [](PyRecorder& self, py::handle outputs, bool constant) {
+          [](PyRecorder& self, py::handle outputs, bool constant, bool stores) {
             return checked(wrap_executable(
-                self.program()->finish(tensors_of(outputs)),
+                self.program()->finish(tensors_of(outputs), stores),
                 constant ? Executable::Captures::constant : Executable::Captures::variable));
           },
-          py::arg("outputs"), py::arg("constant") = false,
-          "compile($self, outputs, constant=False)\n--\n\n"
-          "The program that computes `outputs` and stores what was assigned, ready to run.\n\n"
+          py::arg("outputs"), py::arg("constant") = false, py::arg("stores") = true,
+          "compile($self, outputs, constant=False, stores=True)\n--\n\n"
+          "The program that computes `outputs` and, with `stores`, stores what was assigned, ready "
+          "to\n"
+          "run.\n\n"
           "With `constant`, variables keep the values that they have now: what depends on them\n"
           "alone is computed already, and nothing is stored. They must not be changed any more.");
 }

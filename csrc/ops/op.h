@@ -18,7 +18,8 @@ namespace pynn {
 // What one replay of a program knows: the key of this run's random numbers.
 struct RunState {
   std::uint64_t key = 0;
-  std::uint64_t run = 0;  // counts replays; random steps draw from stream (step id, run)
+  std::uint64_t run = 0;   // counts replays; random steps draw from stream (step id, run)
+  std::uint64_t call = 0;  // of runs of one replay each: counts them for steps with their own seed
 };
 
 // Code outside the op table: a Python function, say. It reads `inputs` and writes `outputs`.

@@ -48,7 +48,7 @@ std::vector<Tensor> run_now(const Op& op, const Attrs& attrs, std::span<const Te
     return tensors;
   }
   RunState state;
-  if (op.is(kRandom)) {
+  if (op.is(kRandom) && attrs.more.empty()) {  // `more` would be a seed of its own
     const auto [key, stream] = next_stream();
     state = {key, stream};
   }

@@ -117,7 +117,7 @@ const Step* ProgramRecorder::producer(const Tensor& x) const {
   return step < 0 ? nullptr : &program_.steps[static_cast<std::size_t>(step)];
 }
 
-Program ProgramRecorder::finish(std::span<const Tensor> outputs) {
+Program ProgramRecorder::finish(std::span<const Tensor> outputs, bool stores) {
   const Scope scope(*this);
   std::vector<SlotId> ids;
   for (const Tensor& x : outputs) {
@@ -128,6 +128,7 @@ Program ProgramRecorder::finish(std::span<const Tensor> outputs) {
   }
   Program program = program_;
   program.outputs = std::move(ids);
+  if (!stores) program.stores.clear();
   return program;
 }
 

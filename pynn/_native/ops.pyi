@@ -441,8 +441,16 @@ def ones_like(x: Tensor) -> Tensor: ...
 @overload
 def ones_like(x: ArrayLike) -> NDArray[Any]: ...
 def random_uniform(
-    shape: int | Sequence[int], low: float = 0.0, high: float = 1.0, dtype: DTypeLike = "float32"
+    shape: int | Sequence[int],
+    low: float = 0.0,
+    high: float = 1.0,
+    dtype: DTypeLike = "float32",
+    seed: int | None = None,
 ) -> Any: ...
 def random_normal(
-    shape: int | Sequence[int], mean: float = 0.0, stddev: float = 1.0, dtype: DTypeLike = "float32"
+    shape: int | Sequence[int],
+    mean: float = 0.0,
+    stddev: float = 1.0,
+    dtype: DTypeLike = "float32",
+    seed: int | None = None,
 ) -> Any: ...

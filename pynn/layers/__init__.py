@@ -25,8 +25,17 @@ from pynn.layers.activation import (
 )
 from pynn.layers.base import Layer
 from pynn.layers.dense import Dense
-from pynn.layers.dropout import Dropout
+from pynn.layers.dropout import (
+    AlphaDropout,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
+    SpatialDropout2D,
+    SpatialDropout3D,
+)
 from pynn.layers.graph import Input
+from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.reshape import Flatten, Reshape
 
 __all__ = [
@@ -34,9 +43,13 @@ __all__ = [
     "GELU",
     "SELU",
     "Activation",
+    "ActivityRegularization",
+    "AlphaDropout",
     "Dense",
     "Dropout",
     "Flatten",
+    "GaussianDropout",
+    "GaussianNoise",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
@@ -55,6 +68,9 @@ __all__ = [
     "Softmax",
     "Softplus",
     "Softsign",
+    "SpatialDropout1D",
+    "SpatialDropout2D",
+    "SpatialDropout3D",
     "Swish",
     "Tanh",
 ]

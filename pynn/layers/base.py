@@ -155,6 +155,18 @@ class Layer(Weighted):
         """
         return self._state.replay.backward(self, grad)
 
+    def add_loss(self, value: Tensor) -> None:
+        """Add a penalty on what ``forward`` computes to the loss of the step being recorded.
+
+        Parameters
+        ----------
+        value : Tensor, of rank 0
+            The penalty. Outside a recording nothing happens.
+        """
+        recorder = Recorder.current()
+        if recorder is not None:
+            recorder.losses.append(value)
+
     def check_input(self, shape: Shape) -> None:
         """Raise ValueError where inputs of this shape, (batch, ...), cannot be meant."""
 
@@ -236,7 +248,9 @@ class Layer(Weighted):
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments, as far as the layer keeps them under their names."""
-        arguments = inspect.signature(type(self).__init__).parameters
+        arguments = dict(inspect.signature(type(self).__init__).parameters)
+        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in arguments.values()):
+            arguments |= inspect.signature(Layer.__init__).parameters
         return {name: getattr(self, name) for name in arguments if hasattr(self, name)}
 
     def __repr__(self) -> str:

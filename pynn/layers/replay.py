@@ -29,7 +29,8 @@ class Call:
     x: NDArray[Any]
     y_shape: tuple[int, ...]
     training: bool
-    key: int  # the same key draws the same random numbers
+    key: int  # the same key and call draw the same random numbers
+    call: int
     single: bool  # one sample came in, without a batch axis
 
 
@@ -47,6 +48,7 @@ class Replay:
         self.steps: ProgramCache[Program] = ProgramCache(8)  # of fit, evaluate and predict
         self.training_lock = threading.Lock()
         self.last: Call | NDArray[Any] | None = None
+        self.calls = 0  # calls in training, which layers with a seed of their own go by
         self.training = False  # what a hosted layer runs for
         self.use: object = None  # the place in a program that ran a hosted layer last
         # For the short way of `Layer.__call__`: programs by shape, valid until something changes.
@@ -71,9 +73,10 @@ class Replay:
         else:
             program = self._forward_program(layer, array, single, training)
             key = fresh_key()
-            [y] = program(array, key=key)
+            self.calls += training
+            [y] = program(array, key=key, call=self.calls)
             y_shape = (1, *y.shape) if single else y.shape
-        self.last = Call(batch, y_shape, training, key, single)
+        self.last = Call(batch, y_shape, training, key, self.calls, single)
         return Tensor(y) if isinstance(x, Tensor) else y
 
     def _forward_program(
@@ -118,10 +121,13 @@ class Replay:
                 found = recorder.gradient(y, sources, seed=dy)
                 pairs = zip(sources, found, strict=True)
                 gradients = [ops.zeros_like(s) if g is None else g for s, g in pairs]
-                return recorder.compile([visible(gradient) for gradient in gradients])
+                # What forward stored, running statistics say, it has stored already.
+                return recorder.compile([visible(g) for g in gradients], stores=False)
 
         signature = ("backward", call.x.shape, dtype, call.training, structure(layer))
-        dx, *gradients = self.programs.get(signature, record)(call.x, seed, key=call.key)
+        dx, *gradients = self.programs.get(signature, record)(
+            call.x, seed, key=call.key, call=call.call
+        )
         for parameter, gradient in zip(parameters, gradients, strict=True):
             parameter.gradient = gradient
         if call.single:
@@ -154,7 +160,7 @@ class Replay:
             return self.last
         single = self.last.shape == layer.input_shape
         x = self.last[np.newaxis] if single else self.last
-        return Call(x, (len(x), *(layer.output_shape or ())), False, 0, single)
+        return Call(x, (len(x), *(layer.output_shape or ())), False, 0, 0, single)
 
 
 def structure(layer: Layer) -> Hashable:
