@@ -62,6 +62,20 @@ def nonnegative(value: Any, name: str) -> float:
     return float(value)
 
 
+def positive(value: Any, name: str) -> float:
+    """Check a finite argument above 0."""
+    if nonnegative(value, name) == 0:
+        raise ValueError(f"{name} expects a number above 0, got {value!r}")
+    return float(value)
+
+
+def axes(value: Any, name: str) -> int | tuple[int, ...]:
+    """Check an axis or several."""
+    if isinstance(value, (list, tuple)):
+        return tuple(whole(axis, f"every axis of {name} {value!r}", -99) for axis in value)
+    return whole(value, name, -99)
+
+
 def sample_shape(value: Any, name: str) -> tuple[int, ...]:
     """Check the shape of one sample: positive integers, without the batch axis."""
     extents = (value,) if isinstance(value, (int, np.integer)) else value

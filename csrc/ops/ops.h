@@ -77,8 +77,8 @@ Tensor take_along_last(const Tensor& x,
                        const Tensor& indices);  // x (..., n), indices (...) -> (...)
 Tensor one_hot(const Tensor& indices, std::int64_t depth, DType dtype);
 
-// --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step. With
-// a seed they depend on it and the replay's number alone; eager calls draw the same each time.
+// --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step.
+// With a seed they depend on it and the replay's number alone; eager calls draw the same each time.
 Tensor random_uniform(const Shape& shape, double low, double high, DType dtype,
                       std::optional<std::int64_t> seed = {});
 Tensor random_normal(const Shape& shape, double mean, double stddev, DType dtype,

@@ -24,6 +24,7 @@ from pynn.layers.activation import (
     Tanh,
 )
 from pynn.layers.base import Layer
+from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
 from pynn.layers.dense import Dense
 from pynn.layers.dropout import (
     AlphaDropout,
@@ -35,6 +36,13 @@ from pynn.layers.dropout import (
     SpatialDropout3D,
 )
 from pynn.layers.graph import Input
+from pynn.layers.normalization import (
+    GroupNormalization,
+    LayerNorm,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+)
 from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.reshape import Flatten, Reshape
 
@@ -45,21 +53,27 @@ __all__ = [
     "Activation",
     "ActivityRegularization",
     "AlphaDropout",
+    "BatchNorm",
+    "BatchNormalization",
     "Dense",
     "Dropout",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
+    "GroupNormalization",
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
     "Input",
     "Layer",
+    "LayerNorm",
+    "LayerNormalization",
     "LeakyReLU",
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "RMSNormalization",
     "ReLU",
     "ReLU6",
     "Reshape",
@@ -73,4 +87,5 @@ __all__ = [
     "SpatialDropout3D",
     "Swish",
     "Tanh",
+    "UnitNormalization",
 ]

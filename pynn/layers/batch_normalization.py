@@ -1,0 +1,123 @@
+"""Normalization over the batch, with running averages for prediction."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pynn import checks, initializers, ops
+from pynn._native import Tensor
+from pynn.layers.normalization import Normalizer, moments, wide
+from pynn.layers.weights import Shape
+
+
+class BatchNormalization(Normalizer):
+    """In training, ``y = γ (x - μ) / √(σ² + ε) + β`` with each feature's μ and σ² of the batch.
+
+    In prediction, μ and σ² are running averages: every step of training sets ``moving = momentum
+    moving + (1 - momentum) batch``. A layer that is not `trainable` predicts in training as well.
+
+    Parameters
+    ----------
+    axis : int, default -1
+        The axis of features, counted with the batch axis, or from the end.
+    momentum : float, default 0.99
+        How slowly the running averages move, from 0 to below 1.
+    epsilon : float, default 0.001
+        ``ε``, above 0.
+    center, scale : bool, default True
+        Whether there are a ``β`` and a ``γ``.
+    beta_initializer, moving_mean_initializer : str or callable, default "zeros"
+        Where first values come from.
+    gamma_initializer, moving_variance_initializer : str or callable, default "ones"
+        Where first values come from.
+    beta_regularizer, gamma_regularizer : str, callable or None, default None
+        Penalties on ``β`` and ``γ``, added to the loss.
+    **options
+        `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Attributes
+    ----------
+    gamma, beta, moving_mean, moving_variance : Variable, (features,)
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `momentum` or `epsilon` is out of range, or the inputs lack `axis`.
+
+    References
+    ----------
+    Ioffe and Szegedy, "Batch normalization", ICML 2015.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pynn.layers import BatchNormalization
+    >>> layer = BatchNormalization(momentum=0.5)
+    >>> layer(np.array([[1.0, 10.0], [3.0, 30.0]]), training=True).round(2)
+    array([[-1., -1.],
+           [ 1.,  1.]], dtype=float32)
+    >>> layer.moving_mean
+    Variable([ 1. 10.], dtype=float32, name='moving_mean')
+    """
+
+    def __init__(
+        self,
+        axis: int = -1,
+        momentum: float = 0.99,
+        epsilon: float = 1e-3,
+        center: bool = True,
+        scale: bool = True,
+        beta_initializer: Any = "zeros",
+        gamma_initializer: Any = "ones",
+        moving_mean_initializer: Any = "zeros",
+        moving_variance_initializer: Any = "ones",
+        beta_regularizer: Any = None,
+        gamma_regularizer: Any = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(
+            axis,
+            epsilon,
+            center,
+            scale,
+            beta_initializer,
+            gamma_initializer,
+            beta_regularizer,
+            gamma_regularizer,
+            **options,
+        )
+        self.momentum = checks.fraction(momentum, "BatchNormalization: momentum")
+        self.moving_mean_initializer = initializers.get(moving_mean_initializer)
+        self.moving_variance_initializer = initializers.get(moving_variance_initializer)
+
+    def build(self, input_shape: Shape) -> None:
+        super().build(input_shape)
+        dtype = "float32" if self.dtype == "bfloat16" else self.dtype
+        self.moving_mean = self.add_weight(
+            "moving_mean", self.extents, self.moving_mean_initializer, trainable=False, dtype=dtype
+        )
+        self.moving_variance = self.add_weight(
+            "moving_variance",
+            self.extents,
+            self.moving_variance_initializer,
+            trainable=False,
+            dtype=dtype,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = wide(x)
+        if self.training and self.trainable:
+            features = self.places(x.ndim)
+            mean, centred, variance = moments(
+                x, tuple(i for i in range(x.ndim) if i not in features)
+            )
+            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+                now = batch.reshape(self.extents)
+                moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        else:
+            centred = x - self.aligned(self.moving_mean, x.ndim)
+            variance = self.aligned(self.moving_variance, x.ndim)
+        return self.affine(centred, ops.rsqrt(variance + self.epsilon)).astype(self.dtype)
+
+
+BatchNorm = BatchNormalization
