@@ -91,6 +91,21 @@ def _take_along_last(x: Array, indices: Array) -> Array:
     return np.take_along_axis(x, indices[..., None], -1)[..., 0]
 
 
+def _pool(reduce: Callable[..., Any]) -> Callable[..., Any]:
+    """Reduce the windows of x (batch, height, width, channels), padded with NaN."""
+
+    def pool(x: Array, pool_size: Any, strides: Any = None, padding: Any = "valid") -> Array:
+        h, w = np.broadcast_to(pool_size, 2)
+        sh, sw = np.broadcast_to(pool_size if strides is None else strides, 2)
+        if padding == "same":  # windows of 2 that touch, over an odd extent
+            x = np.pad(x, ((0, 0), (0, 1), (0, 1), (0, 0)), constant_values=np.nan)
+        windows = np.lib.stride_tricks.sliding_window_view(x, (h, w), (1, 2))
+        return reduce(windows[:, ::sh, ::sw], (-2, -1))
+
+    return pool
+
+
+IMAGES = _RANDOM.uniform(-2, 2, (2, 5, 5, 3))
 Case = tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 REDUCTIONS = [
     (name, getattr(np, name), (X,), {"axis": axis, "keepdims": keepdims})
@@ -141,6 +156,10 @@ CASES: list[Case] = [
     ("cast", lambda x, dtype: x.astype(dtype), (X,), {"dtype": "int32"}),
     ("cast", lambda x, dtype: x.astype(dtype), (X > 0,), {"dtype": "float64"}),
     ("cast", lambda x, dtype: x.astype(dtype), (X,), {"dtype": "bool"}),
+    *[(name, _pool(reduce), (IMAGES,), {"pool_size": size, "strides": strides, "padding": padding})
+      for name, reduce in (("max_pool", np.nanmax), ("avg_pool", np.nanmean))
+      for size, strides, padding in (
+          (2, None, "valid"), ((2, 3), 1, "valid"), (2, (1, 2), "valid"), (2, 2, "same"))],
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip

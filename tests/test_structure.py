@@ -62,8 +62,9 @@ def test_programs_ask_traits_and_name_no_op(path: Path) -> None:
 
 @pytest.mark.parametrize("path", [f for f in SOURCES if layer(f) == "ops"], ids=name)
 def test_gradient_rules_emit_ops_and_call_no_kernel(path: Path) -> None:
-    rules = re.findall(r"\(const GradientArgs&.*?\n    ?\}", code(path), flags=re.S)
-    for rule in rules:
+    # From the line that opens the rule to the brace that closes it, at the same indentation.
+    pattern = r"^( *)([^\n]*\(const GradientArgs&[^\n]*\{\n.*?)\n\1\}"
+    for _, rule in re.findall(pattern, code(path), flags=re.S | re.M):
         assert "kernels::table" not in rule and "parallel_for" not in rule
 
 

@@ -159,6 +159,15 @@ constexpr OpDoc kDocs[] = {
      "take_along_last([[10, 20], [30, 40]], [1, 0])", "array([20, 30])"},
     {"one_hot", "Rows of zeros with a one at the index.", "one_hot([1, 0], 3)",
      "array([[0., 1., 0.],\n       [1., 0., 0.]], dtype=float32)"},
+    {"max_pool",
+     "The greatest value in each window, for each channel of x (batch, spatial..., channels).",
+     "max_pool([[[1.0], [4.0], [2.0], [3.0]]], 2)",
+     "array([[[4.],\n        [3.]]], dtype=float32)"},
+    {"avg_pool",
+     "The mean of each window without its padding, for each channel of x (batch, spatial..., "
+     "channels).",
+     "avg_pool([[[1.0], [4.0], [2.0], [4.0]]], 2)",
+     "array([[[2.5],\n        [3. ]]], dtype=float32)"},
     {"zeros", "An array of zeros.", "zeros((2,))", "array([0., 0.], dtype=float32)"},
     {"ones", "An array of ones.", "ones((2,))", "array([1., 1.], dtype=float32)"},
     {"full", "An array of one value.", "full((2,), 7)", "array([7, 7])"},
@@ -202,6 +211,13 @@ constexpr ParameterDoc kParameters[] = {
     {"mean", "float", "Mean of the distribution."},
     {"stddev", "float", "Its standard deviation."},
     {"seed", "int, optional", "Draws by itself, whatever `pynn.seed` says: the same in each call."},
+    {"pool_size", "int or tuple of ints", "The window, of one to three spatial axes."},
+    {"strides", "int or tuple of ints, optional",
+     "From one window to the next; default: the window."},
+    {"padding", "'valid', 'same', int or sequence",
+     "None; as much as gives ceil(extent / stride) windows; or pixels for every axis, of which "
+     "each "
+     "may be a pair (before, after)."},
     {"out", "ndarray or Tensor, optional", "Of the result's shape and dtype; filled and returned."},
 };
 

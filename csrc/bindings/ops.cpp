@@ -8,6 +8,7 @@ void add_ops(py::module_& m) {
   add_pointwise_functions(rows);
   add_array_functions(rows);
   add_creation_functions(rows);
+  add_pooling_functions(rows);
   add_functions(ops, "pynn.ops", rows);
 }
 

@@ -352,6 +352,7 @@ void fill(Table& table) {
   table.pack_pairs[index(DType::bf16)] = pack_pairs<bfloat16>;
   table.gemm_pairs = gemm_pairs;
   table.pair_panel = kPairPanel;
+  fill_pool(table);
 }
 
 }  // namespace pynn::kernels::reference

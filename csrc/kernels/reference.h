@@ -7,5 +7,6 @@
 namespace pynn::kernels::reference {
 
 void fill(Table& table);
+void fill_pool(Table& table);  // the part of it that reference_pool.cpp holds
 
 }  // namespace pynn::kernels::reference

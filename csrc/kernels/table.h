@@ -131,6 +131,27 @@ using PackPairsFn = void (*)(std::int64_t k, std::int64_t n, const void* x, std:
                              std::int64_t col, std::uint32_t* out, std::int64_t out_row,
                              std::int64_t out_col);
 
+// Windows that slide over images (channels last) of three axes, of which the leading ones may have
+// extent 1. The window of output o starts at pixel o stride - before; it has a pixel in the image.
+struct Pool {
+  std::int64_t in[3], out[3];  // extents of an image and of its pooled image
+  std::int64_t window[3], stride[3], before[3];
+  std::int64_t channels;
+};
+// Lines [begin, end) of all images' y(out, channels) from x(in, channels); a line is one index of
+// (image, axis 0, axis 1).
+using AvgPoolFn = void (*)(const Pool&, std::int64_t begin, std::int64_t end, const void* x,
+                           void* y);
+// The same, with the first pixel of each window that has its maximum, counted within the window in
+// C order. NaN is greater than any number.
+using MaxPoolFn = void (*)(const Pool&, std::int64_t begin, std::int64_t end, const void* x,
+                           void* y, void* winners);
+// Lines of dx(in, channels): each element gets the dy of all windows that it won.
+using MaxPoolGradFn = void (*)(const Pool&, std::int64_t begin, std::int64_t end, const void* dy,
+                               const void* winners, void* dx);
+// By the size of an item of `winners`: uint8 or int32.
+constexpr std::size_t kWinnerTypes = 2;
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -145,7 +166,10 @@ struct Table {
   RandomFn random_uniform[kDTypes], random_normal[kDTypes];           // f32 f64; [0, 1) and N(0, 1)
   FiniteFn all_finite[kDTypes];                                       // f32 f64
   TransposeFn transpose[9];                                           // by item size: 1 2 4 8
-  GemmFn gemm[kDTypes];                                               // f32 f64
+  MaxPoolFn max_pool[kWinnerTypes][kDTypes];                          // f32 f64
+  MaxPoolGradFn max_pool_grad[kWinnerTypes][kDTypes];
+  AvgPoolFn avg_pool[kDTypes], avg_pool_grad[kDTypes];  // the gradient: lines of dx from dy
+  GemmFn gemm[kDTypes];                                 // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
   GemvFn gemv[kDTypes];             // f32 f64
   PackPairsFn pack_pairs[kDTypes];  // f32 bf16: the operands of gemm_pairs

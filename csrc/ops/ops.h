@@ -77,6 +77,15 @@ Tensor take_along_last(const Tensor& x,
                        const Tensor& indices);  // x (..., n), indices (...) -> (...)
 Tensor one_hot(const Tensor& indices, std::int64_t depth, DType dtype);
 
+// --- pooling (pool.cpp): x (batch, spatial..., channels) with one to three spatial axes. For each
+// of them the window's extent, its stride, and the padding before and after, which is less than the
+// window and doesn't count.
+struct Windows {
+  Dims size, strides, before, after;
+};
+Tensor max_pool(const Tensor& x, const Windows& windows);
+Tensor avg_pool(const Tensor& x, const Windows& windows);
+
 // --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step.
 // With a seed they depend on it and the replay's number alone; eager calls draw the same each time.
 Tensor random_uniform(const Shape& shape, double low, double high, DType dtype,

@@ -7,7 +7,7 @@ namespace pynn {
 
 #define PYNN_FAMILIES(ROW) \
   ROW(pointwise)           \
-  ROW(shape_ops) ROW(reduction) ROW(matmul) ROW(softmax) ROW(gather) ROW(random) ROW(host)
+  ROW(shape_ops) ROW(reduction) ROW(matmul) ROW(softmax) ROW(gather) ROW(random) ROW(host) ROW(pool)
 
 #define ROW(family) void register_##family(OpTable& table);
 PYNN_FAMILIES(ROW)

@@ -192,6 +192,31 @@ TEST_CASE("gradients of indexing") {
   check_gradient([&](auto t) { return ops::take_along_last(t[0], columns); }, {x}, true);
 }
 
+TEST_CASE("gradients of pooling") {
+  const ops::Windows lines{{3}, {2}, {1}, {1}}, images{{2, 3}, {2, 2}, {0, 1}, {1, 1}},
+      volumes{{2, 2, 1}, {1, 2, 1}, {0, 0, 0}, {0, 1, 0}};
+  const std::pair<Shape, ops::Windows> all[] = {
+      {{2, 7, 3}, lines}, {{2, 5, 6, 2}, images}, {{1, 3, 4, 2, 2}, volumes}};
+  for (const auto& [shape, windows] : all) {
+    const Tensor x = random_tensor(shape);
+    const Function maxima = [&w = windows](auto t) { return ops::max_pool(t[0], w); };
+    const Function means = [&w = windows](auto t) { return ops::avg_pool(t[0], w); };
+    check_gradient(maxima, {x});
+    check_gradient(means, {x});
+    check_gradient([&](auto t) { return ops::max_pool(ops::multiply(t[0], t[0]), windows); }, {x},
+                   true);
+    check_gradient(
+        [&](auto t) {
+          const Tensor y = ops::avg_pool(t[0], windows);
+          return ops::multiply(y, y);
+        },
+        {x}, true);
+  }
+  // A window of more pixels than a byte counts.
+  const ops::Windows large{{300}, {1}, {0}, {0}};
+  check_gradient([&](auto t) { return ops::max_pool(t[0], large); }, {random_tensor({1, 301, 1})});
+}
+
 TEST_CASE("a random step draws anew at each replay, and the same for the same state") {
   auto recorder = std::make_shared<ProgramRecorder>();
   std::vector<Tensor> outputs;

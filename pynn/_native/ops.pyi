@@ -454,3 +454,31 @@ def random_normal(
     dtype: DTypeLike = "float32",
     seed: int | None = None,
 ) -> Any: ...
+@overload
+def max_pool(
+    x: Tensor,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[Any] = "valid",
+) -> Tensor: ...
+@overload
+def max_pool(
+    x: ArrayLike,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[Any] = "valid",
+) -> NDArray[Any]: ...
+@overload
+def avg_pool(
+    x: Tensor,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[Any] = "valid",
+) -> Tensor: ...
+@overload
+def avg_pool(
+    x: ArrayLike,
+    pool_size: int | Sequence[int],
+    strides: int | Sequence[int] | None = None,
+    padding: str | int | Sequence[Any] = "valid",
+) -> NDArray[Any]: ...
