@@ -12,6 +12,8 @@ import numpy as np
 from pynn import _native
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
 # NumPy types without a counterpart in the engine, and what they are read as.
@@ -67,6 +69,13 @@ def positive(value: Any, name: str) -> float:
     if nonnegative(value, name) == 0:
         raise ValueError(f"{name} expects a number above 0, got {value!r}")
     return float(value)
+
+
+def one_of(value: Any, known: Sequence[str], name: str) -> str:
+    """Check a word out of a few."""
+    if value not in known:
+        raise ValueError(f"{name} expects one of {', '.join(map(repr, known))}, got {value!r}")
+    return str(value)
 
 
 def axes(value: Any, name: str) -> int | tuple[int, ...]:

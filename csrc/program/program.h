@@ -88,8 +88,8 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   std::vector<Tensor> gradient(const Tensor& target, const Tensor& seed,
                                std::span<const Tensor> sources);
 
-  // The program with these outputs, and with what was assigned unless `stores` is false. Each output
-  // gets memory of its own.
+  // The program with these outputs, and with what was assigned unless `stores` is false. Each
+  // output gets memory of its own.
   Program finish(std::span<const Tensor> outputs, bool stores = true);
 
   // The step that produced x, or null for inputs and captures.

@@ -35,6 +35,7 @@ from pynn.layers.dropout import (
     SpatialDropout2D,
     SpatialDropout3D,
 )
+from pynn.layers.embedding import Embedding, EmbeddingBag
 from pynn.layers.graph import Input
 from pynn.layers.normalization import (
     GroupNormalization,
@@ -43,8 +44,15 @@ from pynn.layers.normalization import (
     RMSNormalization,
     UnitNormalization,
 )
+from pynn.layers.preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    Normalization,
+    Rescaling,
+)
 from pynn.layers.regularization import ActivityRegularization
-from pynn.layers.reshape import Flatten, Reshape
+from pynn.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from pynn.layers.wrapper import Lambda, TimeDistributed
 
 __all__ = [
     "ELU",
@@ -55,8 +63,12 @@ __all__ = [
     "AlphaDropout",
     "BatchNorm",
     "BatchNormalization",
+    "CategoryEncoding",
     "Dense",
+    "Discretization",
     "Dropout",
+    "Embedding",
+    "EmbeddingBag",
     "Flatten",
     "GaussianDropout",
     "GaussianNoise",
@@ -65,6 +77,7 @@ __all__ = [
     "HardSwish",
     "HardTanh",
     "Input",
+    "Lambda",
     "Layer",
     "LayerNorm",
     "LayerNormalization",
@@ -73,9 +86,13 @@ __all__ = [
     "LogSigmoid",
     "LogSoftmax",
     "Mish",
+    "Normalization",
+    "Permute",
     "RMSNormalization",
     "ReLU",
     "ReLU6",
+    "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SiLU",
     "Sigmoid",
@@ -87,5 +104,6 @@ __all__ = [
     "SpatialDropout3D",
     "Swish",
     "Tanh",
+    "TimeDistributed",
     "UnitNormalization",
 ]

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from pynn import checks
+from pynn import checks, ops
 from pynn._native import Tensor
 from pynn.layers.base import Layer
 from pynn.layers.weights import Shape
@@ -93,3 +93,80 @@ class Reshape(Layer):
                 f"{self} can't make {self.target_shape} of samples of shape {shape}, {size} values"
             )
         return tuple(size // known if n == -1 else n for n in self.target_shape)
+
+
+class Permute(Layer):
+    """Axes of each sample in another order.
+
+    Parameters
+    ----------
+    dims : tuple of int
+        The new order; the batch axis, which stays, is 0 and not among them.
+    **options
+        `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `dims` is not an order of 1, 2, ..., or the inputs have another number of axes.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pynn.layers import Permute
+    >>> Permute((2, 1))(np.zeros((5, 2, 3))).shape
+    (5, 3, 2)
+    """
+
+    def __init__(self, dims: Sequence[int], **options: Any) -> None:
+        super().__init__(**options)
+        self.dims = checks.sample_shape(dims, "Permute: dims")
+        if sorted(self.dims) != list(range(1, len(self.dims) + 1)):
+            raise ValueError(f"Permute: dims expects an order of 1, 2, ..., got {dims}")
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x.transpose(0, *self.dims)
+
+    def check_input(self, shape: Shape) -> None:
+        if len(shape) != len(self.dims) + 1:
+            raise ValueError(
+                f"{self} expects samples with {len(self.dims)} axes, got inputs of shape {shape}"
+            )
+
+
+class RepeatVector(Layer):
+    """Each vector several times in a row: (batch, features) to (batch, n, features).
+
+    Parameters
+    ----------
+    n : int
+        How often.
+    **options
+        `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If `n` is not a positive integer, or the inputs are not (batch, features).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pynn.layers import RepeatVector
+    >>> RepeatVector(2)(np.array([[1.0, 3.0]]))
+    array([[[1., 3.],
+            [1., 3.]]], dtype=float32)
+    """
+
+    def __init__(self, n: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.n = checks.whole(n, "RepeatVector: n")
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch, features = x.shape
+        y: Tensor = ops.broadcast_to(x.reshape(batch, 1, features), (batch, self.n, features))
+        return y
+
+    def check_input(self, shape: Shape) -> None:
+        if len(shape) != 2:
+            raise ValueError(f"{self} expects inputs of shape (batch, features), got {shape}")

@@ -33,6 +33,7 @@ class Case:
     torch: Callable[..., Any] | None = None
     training: bool = False
     joined: bool = False  # called with one list of inputs
+    counts: bool = False  # the outputs are integers
     picklable: bool = True  # a lambda among its settings is not
 
     def call(self, layer: Layer, inputs: Sequence[Any], **options: Any) -> Any:
@@ -49,8 +50,9 @@ class Case:
 
     @property
     def single(self) -> bool:
-        """Whether it is called with one array of floating-point numbers."""
-        return len(self.inputs) == 1 and not self.joined and self.inputs[0].dtype.kind == "f"
+        """Whether it is a function of one array of floating-point numbers, to such numbers."""
+        floats = self.inputs[0].dtype.kind == "f" and not self.counts
+        return len(self.inputs) == 1 and not self.joined and floats
 
 
 def numbers(*shape: int, batch: int = 3, seed: int = 5) -> Array:
