@@ -87,6 +87,21 @@ def _dense(x: Array, kernel: Array, bias: Any = 0.0, activation: str = "linear")
     return y if activation == "linear" else reference(activation)(y)
 
 
+def _conv(x: Array, kernel: Array, strides: int = 1, dilation_rate: int = 1) -> Array:
+    """One spatial axis, without padding; test_conv.py has the rest."""
+    reach = (len(kernel) - 1) * dilation_rate + 1
+    starts = range(0, x.shape[1] - reach + 1, strides)
+    taps = np.stack([x[:, o : o + reach : dilation_rate] for o in starts], 1)
+    return np.einsum("notc,tcf->nof", taps, kernel)
+
+
+def _conv_transpose(x: Array, kernel: Array) -> Array:
+    out = np.zeros((len(x), x.shape[1] + len(kernel) - 1, kernel.shape[1]))
+    for tap in range(len(kernel)):
+        out[:, tap : tap + x.shape[1]] += x @ kernel[tap].T
+    return out
+
+
 def _take_along_last(x: Array, indices: Array) -> Array:
     return np.take_along_axis(x, indices[..., None], -1)[..., 0]
 
@@ -135,6 +150,10 @@ CASES: list[Case] = [
     ("dense", _dense, (M.T, X[0]), {}),
     *[("dense", _dense, (M.T, X[0], X[0, 0]), {"activation": name})
       for name in ("linear", "relu", "tanh", "sigmoid", "gelu", "silu")],
+    ("conv", _conv, (X, X[:2, :, :3].transpose(0, 2, 1).reshape(2, 3, 4)[:, [0, 1, 2, 1, 0]]), {}),
+    ("conv", _conv, (X, X[:2, :1].transpose(0, 2, 1)), {"strides": 2}),
+    ("conv", _conv, (X, X[:2, :3].transpose(0, 2, 1)), {"strides": 1, "dilation_rate": 3}),
+    ("conv_transpose", _conv_transpose, (X, X[:, :2].copy()), {}),
     ("reshape", np.reshape, (X,), {"shape": (5, -1)}),
     ("reshape", np.reshape, (X.T,), {"shape": 60}),
     ("transpose", np.transpose, (X,), {}),

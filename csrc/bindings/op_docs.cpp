@@ -117,6 +117,20 @@ constexpr OpDoc kDocs[] = {
      "matmul([[1.0, 2.0]], [[3.0], [4.0]])", "array([[11.]], dtype=float32)"},
     {"dense", "``activation(x @ kernel + bias)`` of x (..., k), in one pass over the result.",
      "dense([[1.0, -3.0]], [[1.0], [1.0]], [0.5], 'relu')", "array([[0.]], dtype=float32)"},
+    {"conv",
+     "The convolution ``y[n, o, f] = sum(x[n, o * strides + t * dilation_rate - before, c] * "
+     "kernel[t, c, f])`` over taps t and channels c, x being zero outside. Images are "
+     "channels-last, "
+     "over one to three spatial axes: x (n, spatial..., channels), kernel (taps..., channels / "
+     "groups, filters).",
+     "conv([[[1.0], [2.0], [3.0]]], [[[1.0]], [[10.0]]])[0, :, 0]",
+     "array([21., 32.], dtype=float32)"},
+    {"conv_transpose",
+     "The transpose of `conv`, which is its gradient: each pixel of x (n, spatial..., channels) "
+     "adds "
+     "``kernel`` (taps..., filters / groups, channels) times its value to the result.",
+     "conv_transpose([[[1.0], [2.0]]], [[[1.0]], [[10.0]]], strides=2)[0, :, 0]",
+     "array([ 1., 10.,  2., 20.], dtype=float32)"},
     {"softmax", "``exp(x) / sum(exp(x))`` along an axis, computed from ``x - max(x)``.",
      "softmax([0.0, 0.0])", "array([0.5, 0.5], dtype=float32)"},
     {"log_softmax", "``x - log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",
@@ -192,7 +206,7 @@ constexpr ParameterDoc kParameters[] = {
     {"a", "array_like", "The operands broadcast and are promoted to a common dtype."},
     {"b", "array_like", ""},
     {"condition", "array_like", "Taken as bool."},
-    {"kernel", "array_like", "Of shape (k, n)."},
+    {"kernel", "array_like", "`dense` takes shape (k, n)."},
     {"bias", "array_like, optional", "Of shape (n,)."},
     {"activation", "str", "'linear' or the name of an activation of this module."},
     {"alpha", "float", "The formula's parameter; an activation without one ignores it."},
@@ -206,6 +220,15 @@ constexpr ParameterDoc kParameters[] = {
     {"value", "float", "What the new elements are."},
     {"indices", "array_like of ints", ""},
     {"depth", "int", "The number of classes."},
+    {"strides", "int or tuple of ints", "Of each spatial axis."},
+    {"padding", "str, int or sequence of pairs",
+     "'valid': none; 'same': results have ceil(size / stride) pixels (`conv`) or size * stride "
+     "(`conv_transpose`); or zeros before and after, as a number, one number or one pair for each "
+     "axis."},
+    {"output_padding", "int or tuple of ints, optional",
+     "Pixels more at the end of each axis than the least that fit; default: as Keras has it."},
+    {"dilation_rate", "int or tuple of ints", "Distance between taps."},
+    {"groups", "int", "Channels and filters fall into so many groups that do not see each other."},
     {"low", "float", "Lower bound, included."},
     {"high", "float", "Upper bound, excluded."},
     {"mean", "float", "Mean of the distribution."},

@@ -7,6 +7,7 @@ void add_ops(py::module_& m) {
   std::vector<PyMethodDef> rows;
   add_pointwise_functions(rows);
   add_array_functions(rows);
+  add_conv_functions(rows);
   add_creation_functions(rows);
   add_pooling_functions(rows);
   add_functions(ops, "pynn.ops", rows);

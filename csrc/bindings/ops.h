@@ -10,6 +10,7 @@ namespace pynn::bindings {
 
 void add_pointwise_functions(std::vector<PyMethodDef>& rows);
 void add_array_functions(std::vector<PyMethodDef>& rows);
+void add_conv_functions(std::vector<PyMethodDef>& rows);
 void add_creation_functions(std::vector<PyMethodDef>& rows);
 void add_pooling_functions(std::vector<PyMethodDef>& rows);
 

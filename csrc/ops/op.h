@@ -53,8 +53,8 @@ enum Trait : std::uint32_t {
   kView = 2,        // no work: the output is the input's memory under other strides
   kRowwise = 4,     // independent along the leading axes, all but the last
   kContiguous = 8,  // inputs must be contiguous: the recorder inserts copies
-  kProduct = 16,    // matrix product whose epilogue can take a bias and an activation, and whose
-                    // float32 operands are rounded where attrs.dtype is bfloat16
+  kProduct = 16,    // product of matrices or patches, whose float32 operands are rounded where
+                    // attrs.dtype is bfloat16; `fused` says whether its epilogue is free
   kRandom = 32,     // draws random numbers: never merged with an equal step
   kEffect = 64,     // acts beyond its outputs: never removed
   kActivation = 128,  // pointwise and usable as a product's epilogue; `activation` is set
@@ -112,7 +112,7 @@ struct Op {
   std::function<std::vector<Tensor>(const GradientArgs&)> gradient;
 
   // The name of the row that computes activation(a b + bias) from (a, b[, bias]), for a product
-  // whose epilogue is still free.
+  // whose epilogue can take a bias along the last axis and an activation.
   std::string fused;
 
   kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast

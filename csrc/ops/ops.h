@@ -66,6 +66,18 @@ Tensor matmul(const Tensor& a, const Tensor& b);
 Tensor dense(const Tensor& a, const Tensor& b, const Tensor& bias, kernels::Activation activation,
              double alpha = 0);
 
+// --- convolutions (conv.cpp), channels-last. Options have one entry for each spatial axis.
+struct ConvOptions {
+  Dims strides, dilation, before, after;  // padding with zeros, not negative
+  std::int64_t groups = 1;
+};
+// x (n, spatial..., channels), kernel (taps..., channels / groups, filters)
+Tensor conv(const Tensor& x, const Tensor& kernel, const ConvOptions& options);
+// The gradient of conv by x as an op of its own: x (n, spatial..., channels), kernel (taps...,
+// filters / groups, channels). `after` may be negative.
+Tensor conv_transpose(const Tensor& x, const Tensor& kernel, const ConvOptions& options,
+                      const Dims& output_padding);
+
 // --- along the last axis (softmax.cpp)
 Tensor softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);

@@ -7,7 +7,8 @@ namespace pynn {
 
 #define PYNN_FAMILIES(ROW) \
   ROW(pointwise)           \
-  ROW(shape_ops) ROW(reduction) ROW(matmul) ROW(softmax) ROW(gather) ROW(random) ROW(host) ROW(pool)
+  ROW(shape_ops)           \
+  ROW(reduction) ROW(matmul) ROW(conv) ROW(pool) ROW(softmax) ROW(gather) ROW(random) ROW(host)
 
 #define ROW(family) void register_##family(OpTable& table);
 PYNN_FAMILIES(ROW)

@@ -6,6 +6,8 @@ namespace pynn {
 
 namespace {
 
+using kernels::Activation;
+
 constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 
 // How many steps, outputs and stores read each slot.
@@ -74,20 +76,16 @@ void remove_dead_steps(Program& program) {
 void fuse_epilogues(Program& program) {
   const std::vector<int> uses = count_uses(program);
   for (Step& step : program.steps) {
-    if (step.op == nullptr || !step.op->is(kProduct)) continue;
+    if (step.op == nullptr || step.op->fused.empty()) continue;
     const TensorType type = program.slots[at(step.outputs[0])].type;
-    const auto rank = [&](std::size_t k) {
-      return program.slots[at(step.inputs[k])].type.shape.rank();
-    };
-    if (rank(0) != 2 || rank(1) != 2) continue;
+    if (!is_float(type.dtype)) continue;
     const Op& fused = op(step.op->fused);
 
     Step* product = &step;
     const auto same_type = [&](const Step& s) {
       return program.slots[at(s.outputs[0])].type == type;
     };
-    const bool plain =
-        step.inputs.size() == 2 && step.attrs.activation == kernels::Activation::linear;
+    const bool plain = step.inputs.size() == 2 && step.attrs.activation == Activation::linear;
     if (Step* sum = sole_reader(program, uses, *product);
         plain && sum != nullptr && sum->op->is(kAddition) && same_type(*sum)) {
       const SlotId other = sum->inputs[0] == product->outputs[0] ? sum->inputs[1] : sum->inputs[0];
@@ -98,13 +96,13 @@ void fuse_epilogues(Program& program) {
       }
     }
     if (Step* map = sole_reader(program, uses, *product);
-        product->attrs.activation == kernels::Activation::linear && map != nullptr &&
+        product->attrs.activation == Activation::linear && map != nullptr &&
         map->op->is(kActivation) && same_type(*map)) {
-      Attrs attrs = map->attrs;
-      attrs.activation = map->op->activation;
-      attrs.dtype = product->attrs.dtype;
+      const Activation activation = map->op->activation;
+      const std::array<double, 2> parameters = map->attrs.reals;
       absorb(*product, *map, fused);
-      map->attrs = attrs;
+      map->attrs.activation = activation;
+      map->attrs.reals = parameters;
     }
   }
   std::vector<char> keep;

@@ -429,6 +429,63 @@ def take_along_last(x: ArrayLike, indices: ArrayLike) -> NDArray[Any]: ...
 def one_hot(indices: Tensor, depth: int, dtype: DTypeLike = "float32") -> Tensor: ...
 @overload
 def one_hot(indices: ArrayLike, depth: int, dtype: DTypeLike = "float32") -> NDArray[Any]: ...
+@overload
+def conv(
+    x: Tensor,
+    kernel: TensorLike,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor: ...
+@overload
+def conv(
+    x: ArrayLike,
+    kernel: Tensor,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor: ...
+@overload
+def conv(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> NDArray[Any]: ...
+@overload
+def conv_transpose(
+    x: Tensor,
+    kernel: TensorLike,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor: ...
+@overload
+def conv_transpose(
+    x: ArrayLike,
+    kernel: Tensor,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> Tensor: ...
+@overload
+def conv_transpose(
+    x: ArrayLike,
+    kernel: ArrayLike,
+    strides: int | Sequence[int] | None = 1,
+    padding: str | int | Sequence[Any] = "valid",
+    output_padding: int | Sequence[int] | None = None,
+    dilation_rate: int | Sequence[int] = 1,
+    groups: int = 1,
+) -> NDArray[Any]: ...
 def zeros(shape: int | Sequence[int], dtype: DTypeLike = "float32") -> Any: ...
 def ones(shape: int | Sequence[int], dtype: DTypeLike = "float32") -> Any: ...
 def full(shape: int | Sequence[int], value: float, dtype: DTypeLike | None = None) -> Any: ...
