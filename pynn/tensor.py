@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pynn._native import Recorder, Tensor
+from pynn._native.ops import index_put
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -94,6 +95,32 @@ class Variable(Tensor):
     def assign_sub(self, value: Any) -> Variable:
         """Subtract from the values: ``assign(self - value)``."""
         return self.assign(self - value)
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        """Replace ``self[key]``, any key that reads; the value broadcasts to its shape.
+
+        While recording, the store happens at every replay, as in `assign`. Where an array of ints
+        names an element twice, the last value counts.
+        """
+        if Recorder.current() is None:
+            self.copy_from(value, key)
+        else:
+            self.assign(index_put(self, key, value))
+
+    def __iadd__(self, value: Any, /) -> Variable:  # type: ignore[misc]
+        return self.assign(self + value)
+
+    def __isub__(self, value: Any, /) -> Variable:  # type: ignore[misc]
+        return self.assign(self - value)
+
+    def __imul__(self, value: Any, /) -> Variable:  # type: ignore[misc]
+        return self.assign(self * value)
+
+    def __itruediv__(self, value: Any, /) -> Variable:  # type: ignore[misc]
+        return self.assign(self / value)
+
+    def __ipow__(self, value: Any, mod: None = None, /) -> Variable:  # type: ignore[misc]
+        return self.assign(self**value)
 
     def __repr__(self) -> str:
         values = super().__repr__().removeprefix("Tensor").removesuffix(")")

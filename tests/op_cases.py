@@ -67,6 +67,7 @@ _RANDOM = np.random.default_rng(3)
 X = _RANDOM.uniform(-2, 2, (3, 4, 5))
 M = _RANDOM.uniform(-1, 1, (4, 6))
 INDEX = np.array([2, 0, 1, 2])
+AT = np.array([[[0, 1, -1, 2, 0], [3, 0, 2, -1, 1]]])  # (1, 2, 5): of axis 1 of X
 
 
 def _one_hot(x: Array, depth: int) -> Array:
@@ -121,6 +122,39 @@ def _pool(reduce: Callable[..., Any]) -> Callable[..., Any]:
 
 
 IMAGES = _RANDOM.uniform(-2, 2, (2, 5, 5, 3))
+
+
+def _index_put(x: Array, values: Array, key: Any) -> Array:
+    y = x.copy()
+    y[key] = values
+    return y
+
+
+def _index_add(x: Array, values: Array, key: Any) -> Array:
+    y = x.copy()
+    np.add.at(y, key, values)
+    return y
+
+
+def _put_along_axis(x: Array, values: Array, indices: Array, axis: int) -> Array:
+    y = x.copy()
+    np.put_along_axis(y, indices, values, axis)
+    return y
+
+
+def _reversed(order: Any, x: Array, axis: int, descending: bool) -> Array:
+    return order(-x if descending else x, axis) * (-1 if descending and order is np.sort else 1)
+
+
+def _recurrence(a: Array, b: Array, axis: int, reverse: bool) -> Array:
+    slopes, steps = (np.moveaxis(v, axis, 0) for v in np.broadcast_arrays(a, b))
+    h = np.zeros_like(steps)
+    order = range(len(h))[:: -1 if reverse else 1]
+    for last, t in zip((None, *order), order, strict=False):
+        h[t] = steps[t] + (0 if last is None else slopes[t] * h[last])
+    return np.moveaxis(h, 0, axis)
+
+
 Case = tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 REDUCTIONS = [
     (name, getattr(np, name), (X,), {"axis": axis, "keepdims": keepdims})
@@ -169,6 +203,23 @@ CASES: list[Case] = [
     *[("take", lambda x, axis: np.take(x, INDEX, axis), (X,), {"axis": axis})
       for axis in (0, 1, -1)],
     ("take_along_last", _take_along_last, (X, np.argmax(X, -1)), {}),
+    *[("take_along_axis", np.take_along_axis, (X,), {"indices": np.argsort(X, axis), "axis": axis})
+      for axis in (0, 1, 2)],
+    ("take_along_axis", np.take_along_axis, (X,), {"indices": AT, "axis": 1}),
+    ("put_along_axis", _put_along_axis, (X, X[:, :2, :1]), {"indices": AT, "axis": 1}),
+    *[(name, function, (X, values), {"key": key})
+      for name, function in (("index_put", _index_put), ("index_add", _index_add))
+      for key, values in ((1, X[0]), ((..., slice(3, 0, -2)), X[0, :1, :2]), (INDEX[:3], X[0]),
+                          ((slice(None), INDEX[:2], INDEX[1:3]), M[0, :2]),
+                          ((0, slice(None), INDEX[:2]), X[:2, :, 0]), (X > 0.5, X[0, 0, 0]))],
+    *[(name, lambda x, axis, descending, f=function: _reversed(f, x, axis, descending), (X,),
+       {"axis": axis, "descending": descending})
+      for name, function in (("sort", np.sort), ("argsort", np.argsort))
+      for axis, descending in product((0, 1, -1), (False, True))],
+    *[(name, getattr(np, name), (X,), {"axis": axis})
+      for name, axis in product(("cumsum", "cumprod"), (None, 0, 1, -1))],
+    *[("linear_recurrence", _recurrence, (a, X), {"axis": axis, "reverse": reverse})
+      for a, axis, reverse in product((X[0] / 2, X), (0, 1, -1), (False, True))],
     ("one_hot", _one_hot, (INDEX,), {"depth": 4}),
     ("where", np.where, (X > 0, X, X[0]), {}),
     ("where", np.where, (X[0, 0] > 0, X, 1.5), {}),
@@ -182,6 +233,7 @@ CASES: list[Case] = [
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip
+SEVERAL = {"nonzero", "topk"}  # results: see test_indexing.py
 CREATION = {"zeros", "ones", "full", "random_uniform", "random_normal"}
 
 
@@ -194,6 +246,9 @@ def call(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return ops.concatenate(arguments, **options)
     if name == "take":
         return ops.take(*arguments, INDEX, **options)
+    if name in {"index_put", "index_add", "put_along_axis"}:
+        x, values = arguments
+        return PUBLIC[name](x, values=values, **options)
     return PUBLIC[name](*arguments, **options)
 
 

@@ -20,6 +20,7 @@ from op_cases import (
     NUMPY,
     POINTWISE,
     PUBLIC,
+    SEVERAL,
     TABLE,
     UNARY,
     M,
@@ -35,7 +36,7 @@ from pynn import Tensor, _native, ops
 
 
 def test_every_public_function_has_a_test() -> None:
-    tested = set(POINTWISE) | {case[0] for case in CASES} | CREATION
+    tested = set(POINTWISE) | {case[0] for case in CASES} | CREATION | SEVERAL
     assert set(PUBLIC) == tested
 
 
@@ -154,7 +155,7 @@ def test_out_is_filled_and_returned(name: str) -> None:
     if name in UNARY:
         arguments = (points(name, (3, 4)).astype("float32"),)
     elif name == "where":
-        arguments = (X[0] > 0, X[0], X[1])
+        arguments = (X[0] > 0, X[0].copy(), X[1].copy())
     else:
         arguments = (np.ones((4, 4), "float32"), np.full((4, 4), 2, "float32"))
     expected = PUBLIC[name](*arguments)

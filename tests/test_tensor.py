@@ -1,4 +1,4 @@
-"""Tensors: values, operators, indexing, methods, variables."""
+"""Tensors: values, operators, methods, variables."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from helpers import check_gradient
 
 from pynn import Tensor, Variable, _native
 from pynn._native import Recorder
@@ -164,60 +163,6 @@ def test_powers_of_whole_numbers() -> None:
     with pytest.raises(ValueError, match="negative"):
         Tensor([2, 3]) ** Tensor([1, -2])
     assert (Tensor([2.0, 4.0]) ** -1).tolist() == [0.5, 0.25]
-
-
-# --- indexing
-
-KEYS: list[Any] = [
-    0, -1, 2, slice(None), slice(1, 3), slice(None, None, -1), slice(3, 0, -2), slice(5, 9),
-    slice(-2, None), None, ..., (0, 1), (0, ..., 2), (..., -1), (slice(1), None, 0),
-    (None, 1, None),
-    (slice(None), slice(None, None, -1), 1), (1, 2, 3), (..., slice(1, 1)), (slice(None),) * 3,
-    np.int64(2), (np.int32(1), slice(2)),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("key", KEYS, ids=repr)
-def test_indexing_is_numpys(key: Any) -> None:
-    a = np.arange(60.0).reshape(3, 4, 5)
-    t = Tensor(a)
-    np.testing.assert_array_equal(t[key].numpy(), a[key])
-    assert t[key].shape == a[key].shape
-    assert a[key].size == 0 or np.shares_memory(t[key].numpy(), a)
-    with Recorder() as recorder:
-        x = recorder.input(a.shape, "float64")
-        executable = recorder.compile([x[key]])
-    np.testing.assert_array_equal(executable(a)[0], a[key])
-
-
-def test_rows_by_an_array_of_ints() -> None:
-    a = np.arange(12.0).reshape(4, 3)
-    t = Tensor(a)
-    for key in ([2, 0], np.array([[1, -1], [3, 3]]), Tensor([0, 3]), np.array([1], "uint8")):
-        np.testing.assert_array_equal(t[key].numpy(), a[np.asarray(key)])
-    with pytest.raises(IndexError):
-        t[[4]]
-    with pytest.raises(TypeError, match="arrays of ints, got dtype float32"):
-        t[[0.5]]
-    with pytest.raises(TypeError, match="arrays of ints, got dtype bool"):
-        t[a[:, 0] > 1]
-
-
-@pytest.mark.parametrize(
-    ("key", "error"),
-    [(3, IndexError), (-4, IndexError), ((0, 4), IndexError), ((0,) * 4, IndexError),
-     ((..., ...), IndexError), ("a", TypeError), (1.0, TypeError), ((0, [1]), TypeError),
-     (slice(None, None, 0), ValueError)],
-)  # fmt: skip
-def test_bad_keys(key: Any, error: type[Exception]) -> None:
-    with pytest.raises(error):
-        Tensor(np.zeros((3, 4, 5)))[key]
-
-
-def test_gradient_through_indexing() -> None:
-    a = np.random.default_rng(0).normal(size=(4, 3))
-    check_gradient(lambda x: x[1:, ::-2] * x[0, 0] + x[None, 2, :2], a)
-    check_gradient(lambda x: x[np.array([0, 2, 2])] * x[0], a)
 
 
 # --- methods

@@ -13,6 +13,7 @@ void add_array_functions(std::vector<PyMethodDef>& rows);
 void add_conv_functions(std::vector<PyMethodDef>& rows);
 void add_creation_functions(std::vector<PyMethodDef>& rows);
 void add_pooling_functions(std::vector<PyMethodDef>& rows);
+void add_index_functions(std::vector<PyMethodDef>& rows);
 
 // The docstring's text of an op function: equation, parameters, result, example. A general one for
 // a row that has no equation in the table yet.

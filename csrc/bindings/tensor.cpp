@@ -8,6 +8,7 @@
 #include "bindings/arguments.h"
 #include "bindings/convert.h"
 #include "bindings/dlpack.h"
+#include "bindings/index_key.h"
 #include "ops/ops.h"
 
 namespace pynn::bindings {
@@ -143,16 +144,33 @@ PyObject* fresh_copy(const Tensor& x) {
 constexpr Function copy_function{"copy", "", "A contiguous tensor with memory of its own.",
                                  [](Call& call) { return fresh_copy(tensor_of(call.self())); }};
 
+// x[key] = value, at once.
+void store_at(const Tensor& x, PyObject* key, PyObject* value) {
+  const Eager eager;
+  const Index index = parse_key(x.shape(), key);
+  const Tensor values = to_tensor(value, x.dtype());
+  if (!index.arrays.empty()) return copy_into(x.array(), ops::index_put(x, index, values).array());
+  const Tensor part = ops::index(x, index);
+  const Tensor wide = ops::broadcast_to(values, part.shape());
+  const bool apart = !overlaps(wide.array(), part.array());
+  copy_into(part.array(), apart ? wide.array() : ops::copy(wide).array());
+}
+
 constexpr Function copy_from_function{
-    "copy_from", "value",
+    "copy_from", "value, at=None",
     "Overwrites the values in place.\n\n"
-    "Parameters\n----------\nvalue : array_like\n    Of the tensor's shape; cast to its dtype.\n\n"
+    "Parameters\n----------\nvalue : array_like\n    Of the tensor's shape; cast to its dtype.\n"
+    "at : key, optional\n    Overwrites ``x[at]`` only, to whose shape the value broadcasts.\n\n"
     "Raises\n------\nValueError\n    If the shape differs or the memory is a read-only array.\n"
     "TypeError\n    If the tensor is being recorded.",
     [](Call& call) -> PyObject* {
-      const Array& target = tensor_of(call.self()).array();
+      const Tensor& x = tensor_of(call.self());
+      const Array& target = x.array();
       if (!writable(target)) fail<ValueError>("this tensor shares the memory of a read-only array");
-      copy_into(target, call[0]);
+      if (call[1] == nullptr)
+        copy_into(target, call[0]);
+      else
+        store_at(x, call[1], call[0]);
       Py_RETURN_NONE;
     }};
 
@@ -275,6 +293,8 @@ void add_tensor(py::module_& m) {
   };
   const std::vector<PyType_Slot> operators = tensor_operator_slots();
   slots.insert(slots.end(), operators.begin(), operators.end());
+  const std::vector<PyType_Slot> indexing = tensor_index_slots();
+  slots.insert(slots.end(), indexing.begin(), indexing.end());
   slots.push_back({0, nullptr});
   PyType_Spec spec = {"pynn._native.Tensor", sizeof(TensorObject), 0,
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};

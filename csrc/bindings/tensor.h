@@ -26,8 +26,11 @@ inline const Tensor& tensor_of(PyObject* o) { return reinterpret_cast<TensorObje
 // A new Tensor object.
 PyObject* wrap(Tensor value);
 
-// Slots of the type for arithmetic, comparison and indexing.
+// Slots of the type for arithmetic and comparison.
 std::vector<PyType_Slot> tensor_operator_slots();
+
+// Those for indexing.
+std::vector<PyType_Slot> tensor_index_slots();
 
 // Methods that are ops, as reshape and sum.
 std::vector<PyMethodDef> tensor_op_methods();

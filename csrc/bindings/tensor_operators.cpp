@@ -1,4 +1,4 @@
-// Python's operators on tensors: arithmetic, comparison, logic, indexing.
+// Python's operators on tensors: arithmetic, comparison, logic.
 #include "bindings/operands.h"
 #include "bindings/tensor.h"
 #include "ops/ops.h"
@@ -74,113 +74,6 @@ PyObject* positive(PyObject* a) {
   return a;
 }
 
-// --- indexing
-
-// What a key says about each axis, and what to do to the slice afterwards.
-struct Slicing {
-  Dims start, stop, step;
-  bool partial = false;  // some axis is cut
-  Dims squeezed;         // axes of the slice that an int removes
-  Dims inserted;         // axes of the result that None adds
-};
-
-void take_whole(Slicing& s, std::int64_t extent) {
-  s.start.push_back(0);
-  s.stop.push_back(extent);
-  s.step.push_back(1);
-}
-
-void take_slice(Slicing& s, PyObject* slice, std::int64_t extent) {
-  Py_ssize_t start = 0, stop = 0, step = 0;
-  checked(PySlice_Unpack(slice, &start, &stop, &step));
-  const Py_ssize_t length = PySlice_AdjustIndices(extent, &start, &stop, step);
-  s.partial = s.partial || length != extent || step != 1;
-  s.start.push_back(start);
-  s.stop.push_back(stop);
-  s.step.push_back(step);
-}
-
-void take_index(Slicing& s, std::int64_t i, std::int64_t extent, int axis) {
-  if (i < -extent || i >= extent)
-    fail<IndexError>("index ", i, " is out of range for axis ", axis, " with ", extent,
-                     " elements");
-  i = i < 0 ? i + extent : i;
-  s.squeezed.push_back(s.start.rank());
-  s.start.push_back(i);
-  s.stop.push_back(i + 1);
-  s.step.push_back(1);
-  s.partial = true;
-}
-
-bool is_integer_index(PyObject* o) {
-  return PyIndex_Check(o) && !PyBool_Check(o) && !is_tensor(o) && !is_ndarray(o);
-}
-
-Slicing read_key(const Shape& shape, std::span<PyObject* const> items) {
-  int named = 0;
-  for (PyObject* item : items) named += item != Py_None && item != Py_Ellipsis;
-  if (named > shape.rank())
-    fail<IndexError>("too many indices: a tensor of shape ", shape, " was given ", named);
-  Slicing s;
-  bool seen_ellipsis = false;
-  int result_axis = 0;
-  for (PyObject* item : items) {
-    const int axis = s.start.rank();
-    if (item == Py_None) {
-      s.inserted.push_back(result_axis++);
-    } else if (item == Py_Ellipsis) {
-      if (seen_ellipsis) fail<IndexError>("an index can have one ellipsis ('...')");
-      seen_ellipsis = true;
-      for (int i = 0; i < shape.rank() - named; ++i, ++result_axis) take_whole(s, shape[axis + i]);
-    } else if (PySlice_Check(item)) {
-      take_slice(s, item, shape[axis]);
-      ++result_axis;
-    } else if (is_integer_index(item)) {
-      take_index(s, parse_int(item), shape[axis], axis);
-    } else {
-      fail<TypeError>(
-          "tensors are indexed by ints, slices, None and '...', or by one array of ints, got ",
-          Py_TYPE(item)->tp_name);
-    }
-  }
-  while (s.start.rank() < shape.rank()) take_whole(s, shape[s.start.rank()]);
-  return s;
-}
-
-Tensor slice_tensor(const Tensor& x, std::span<PyObject* const> items) {
-  const Slicing s = read_key(x.shape(), items);
-  Tensor y = s.partial ? ops::slice(x, s.start, s.stop, s.step) : x;
-  for (int i = s.squeezed.rank() - 1; i >= 0; --i) y = ops::squeeze(y, s.squeezed[i]);
-  for (const std::int64_t axis : s.inserted) y = ops::expand_dims(y, axis);
-  return y;
-}
-
-Tensor take_rows(const Tensor& x, PyObject* key) {
-  const Tensor indices = to_tensor(key);
-  if (is_float(indices.dtype()) || indices.dtype() == DType::boolean)
-    fail<TypeError>("tensors are indexed by arrays of ints, got dtype ", name(indices.dtype()));
-  return ops::take(x, indices, 0);
-}
-
-PyObject* index(PyObject* self, PyObject* key) {
-  return guarded([&] {
-    const Tensor& x = tensor_of(self);
-    if (is_tensor(key) || is_ndarray(key) || PyList_Check(key)) return wrap(take_rows(x, key));
-    if (PyTuple_Check(key))
-      return wrap(slice_tensor(
-          x, {PySequence_Fast_ITEMS(key), static_cast<std::size_t>(PyTuple_GET_SIZE(key))}));
-    return wrap(slice_tensor(x, {&key, 1}));
-  });
-}
-
-PyObject* item(PyObject* self, Py_ssize_t i) {
-  return guarded([&] {
-    const py::int_ key(i);
-    PyObject* only = key.ptr();
-    return wrap(slice_tensor(tensor_of(self), {&only, 1}));
-  });
-}
-
 PyObject* compare(PyObject* a, PyObject* b, int operation) {
   switch (operation) {
     case Py_LT:
@@ -215,9 +108,7 @@ std::vector<PyType_Slot> tensor_operator_slots() {
           {Py_nb_and, slot(binary<on_bools<ops::logical_and>>)},
           {Py_nb_or, slot(binary<on_bools<ops::logical_or>>)},
           {Py_nb_xor, slot(binary<on_bools<ops::logical_xor>>)},
-          {Py_tp_richcompare, slot(compare)},
-          {Py_mp_subscript, slot(index)},
-          {Py_sq_item, slot(item)}};
+          {Py_tp_richcompare, slot(compare)}};
 }
 
 }  // namespace pynn::bindings

@@ -83,8 +83,18 @@ Tensor softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor logsumexp(const Tensor& x, std::int64_t axis = -1, bool keepdims = false);
 
-// --- indexing (gather.cpp)
+// --- indexing (gather.cpp, along.cpp; by NumPy's keys: indexing.h)
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
+// Values (outer..., i..., inner...) added up at indices (i...) of `axis` into zeros of `shape`.
+Tensor scatter_add(const Tensor& values, const Tensor& indices, std::int64_t axis,
+                   const Shape& shape);
+Tensor take_along_axis(const Tensor& x, const Tensor& indices, std::int64_t axis);
+Tensor put_along_axis(const Tensor& x, const Tensor& indices, const Tensor& values,
+                      std::int64_t axis);
+// The indices that sort x, int64; of the first k only where k >= 0. NaN counts as the greatest.
+Tensor argsort(const Tensor& x, std::int64_t axis = -1, bool descending = false,
+               std::int64_t k = -1);
+Tensor sort(const Tensor& x, std::int64_t axis = -1, bool descending = false);
 Tensor take_along_last(const Tensor& x,
                        const Tensor& indices);  // x (..., n), indices (...) -> (...)
 Tensor one_hot(const Tensor& indices, std::int64_t depth, DType dtype);
@@ -97,6 +107,10 @@ struct Windows {
 };
 Tensor max_pool(const Tensor& x, const Windows& windows);
 Tensor avg_pool(const Tensor& x, const Windows& windows);
+// --- along an axis, one element from the last (recurrence.cpp): h[t] = a[t] h[t - 1] + b[t]
+Tensor linear_recurrence(const Tensor& a, const Tensor& b, std::int64_t axis, bool reverse);
+Tensor cumsum(const Tensor& x, std::int64_t axis);
+Tensor cumprod(const Tensor& x, std::int64_t axis);
 
 // --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step.
 // With a seed they depend on it and the replay's number alone; eager calls draw the same each time.

@@ -8,7 +8,17 @@ namespace pynn {
 #define PYNN_FAMILIES(ROW) \
   ROW(pointwise)           \
   ROW(shape_ops)           \
-  ROW(reduction) ROW(matmul) ROW(conv) ROW(pool) ROW(softmax) ROW(gather) ROW(random) ROW(host)
+  ROW(reduction)           \
+  ROW(matmul)              \
+  ROW(conv)                \
+  ROW(softmax)             \
+  ROW(gather)              \
+  ROW(along)               \
+  ROW(indexing)            \
+  ROW(recurrence)          \
+  ROW(random)              \
+  ROW(host)                \
+  ROW(pool)
 
 #define ROW(family) void register_##family(OpTable& table);
 PYNN_FAMILIES(ROW)
