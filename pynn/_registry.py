@@ -16,8 +16,15 @@ def canonical(name: str) -> str:
 
 
 def snake_case(name: str) -> str:
-    """Return a class name with underscores: ``"MeanSquaredError"`` is ``"mean_squared_error"``."""
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    """Return a class name with underscores: ``"MeanSquaredError"`` is ``"mean_squared_error"``.
+
+    Examples
+    --------
+    >>> snake_case("Conv2DTranspose")
+    'conv2d_transpose'
+    """
+    words = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", name).lower()
+    return re.sub(r"(\d)_d(?![a-z])", r"\1d", words)  # of dimensions
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> ValueError:

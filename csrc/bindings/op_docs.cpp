@@ -255,11 +255,12 @@ constexpr ParameterDoc kParameters[] = {
     {"value", "float", "What the new elements are."},
     {"indices", "array_like of ints", ""},
     {"depth", "int", "The number of classes."},
-    {"strides", "int or tuple of ints", "Of each spatial axis."},
+    {"strides", "int or tuple of ints",
+     "Of each spatial axis; of pooling, by default the window's."},
     {"padding", "str, int or sequence of pairs",
      "'valid': none; 'same': results have ceil(size / stride) pixels (`conv`) or size * stride "
-     "(`conv_transpose`); or zeros before and after, as a number, one number or one pair for each "
-     "axis."},
+     "(`conv_transpose`); or pixels before and after, as a number, one number or one pair for each "
+     "axis. They are zeros; pooling leaves them out."},
     {"output_padding", "int or tuple of ints, optional",
      "Pixels more at the end of each axis than the least that fit; default: as Keras has it."},
     {"dilation_rate", "int or tuple of ints", "Distance between taps."},
@@ -275,12 +276,6 @@ constexpr ParameterDoc kParameters[] = {
     {"stddev", "float", "Its standard deviation."},
     {"seed", "int, optional", "Draws by itself, whatever `pynn.seed` says: the same in each call."},
     {"pool_size", "int or tuple of ints", "The window, of one to three spatial axes."},
-    {"strides", "int or tuple of ints, optional",
-     "From one window to the next; default: the window."},
-    {"padding", "'valid', 'same', int or sequence",
-     "None; as much as gives ceil(extent / stride) windows; or pixels for every axis, of which "
-     "each "
-     "may be a pair (before, after)."},
     {"out", "ndarray or Tensor, optional", "Of the result's shape and dtype; filled and returned."},
 };
 

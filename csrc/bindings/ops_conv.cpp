@@ -1,54 +1,11 @@
 // Convolutions: their options as Keras gives them.
 #include "bindings/operands.h"
 #include "bindings/ops.h"
+#include "bindings/windows.h"
 #include "ops/ops.h"
 
 namespace pynn::bindings {
 namespace {
-
-// One number for every spatial axis, or one for each, each at least `least`.
-Dims per_axis(const Call& call, std::size_t i, const char* name, int rank, std::int64_t least) {
-  Dims values = call.given(i) ? parse_dims(call[i]) : Dims{1};
-  if (values.rank() == 1) values = Dims::filled(rank, values[0]);
-  if (values.rank() != rank)
-    fail<ValueError>(name, ": expected a number or one for each of ", rank, " axes, got ", values);
-  for (const std::int64_t v : values)
-    if (v < least) fail<ValueError>(name, ": expected at least ", least, ", got ", values);
-  return values;
-}
-
-// Whether `padding` is 'same'; widths that are given as numbers go to `options`.
-bool parse_padding(const Call& call, std::size_t i, int rank, ops::ConvOptions& options) {
-  options.before = options.after = Dims::filled(rank, 0);
-  if (!call.given(i)) return false;
-  PyObject* const o = call[i];
-  if (PyUnicode_Check(o)) {
-    if (PyUnicode_CompareWithASCIIString(o, "same") == 0) return true;
-    if (PyUnicode_CompareWithASCIIString(o, "valid") == 0) return false;
-    fail<ValueError>("padding: expected 'valid', 'same', or widths, got '",
-                     py::str(py::handle(o)).cast<std::string>(), "'");
-  }
-  if (PyIndex_Check(o)) {
-    options.before = options.after = Dims::filled(rank, parse_dims(o)[0]);
-  } else {
-    const py::object items = checked(PySequence_Fast(o, "padding: expected a name or widths"));
-    if (PySequence_Fast_GET_SIZE(items.ptr()) != rank)
-      fail<ValueError>("padding: expected a width or a pair for each of ", rank, " axes, got ",
-                       PySequence_Fast_GET_SIZE(items.ptr()));
-    for (int axis = 0; axis < rank; ++axis) {
-      const Dims pair = parse_dims(PySequence_Fast_GET_ITEM(items.ptr(), axis));
-      if (pair.rank() < 1 || pair.rank() > 2)
-        fail<ValueError>("padding: expected a width or a pair for each axis, got ", pair);
-      options.before[axis] = pair[0];
-      options.after[axis] = pair.back();
-    }
-  }
-  for (int axis = 0; axis < rank; ++axis)
-    if (options.before[axis] < 0 || options.after[axis] < 0)
-      fail<ValueError>("padding must not be negative, got ", options.before, " before and ",
-                       options.after, " after");
-  return false;
-}
 
 // The arguments that both functions have; `at` is the first of dilation_rate and groups.
 struct Convolution {
@@ -59,9 +16,13 @@ struct Convolution {
       fail<ValueError>(
           name, ": expected images (n, spatial..., channels) with one to three spatial ",
           "axes and a kernel of as many axes, got shapes ", x.shape(), " and ", kernel.shape());
-    options.strides = per_axis(call, 2, "strides", rank, 1);
-    same = parse_padding(call, 3, rank, options);
-    options.dilation = per_axis(call, at, "dilation_rate", rank, 1);
+    const Dims ones = Dims::filled(rank, 1);
+    options.strides = call.given(2) ? parse_per_axis(call[2], "strides", rank) : ones;
+    const Padding padding = parse_padding(call[3], rank);
+    options.before = padding.before;
+    options.after = padding.after;
+    same = padding.same;
+    options.dilation = call.given(at) ? parse_per_axis(call[at], "dilation_rate", rank) : ones;
     options.groups = call.integer(at + 1, 1);
     if (options.groups < 1) fail<ValueError>("groups: expected at least 1, got ", options.groups);
     for (int i = 0; i < rank; ++i)
@@ -92,9 +53,8 @@ constexpr Function conv_function{
       const Tensor& kernel = operands.take(call[1]);
       Convolution c("conv", call, 4, x, kernel);
       for (int i = 0; c.same && i < c.rank; ++i) {
-        const std::int64_t size = x.shape()[i + 1], stride = c.options.strides[i];
-        const std::int64_t covered = ((size + stride - 1) / stride - 1) * stride + c.reach[i];
-        const std::int64_t missing = std::max<std::int64_t>(covered - size, 0);
+        const std::int64_t missing =
+            same_padding(x.shape()[i + 1], c.reach[i], c.options.strides[i]);
         c.pad(i, missing / 2, missing);
       }
       const std::int64_t pixels = x.size() / std::max<std::int64_t>(x.shape().back(), 1);
@@ -112,7 +72,7 @@ constexpr Function conv_transpose_function{
       Convolution c("conv_transpose", call, 5, x, kernel);
       const bool chosen = call.given(4);
       Dims more = Dims::filled(c.rank, 0);
-      if (chosen) more = per_axis(call, 4, "output_padding", c.rank, 0);
+      if (chosen) more = parse_per_axis(call[4], "output_padding", c.rank, 0);
       for (int i = 0; i < c.rank; ++i) {
         const std::int64_t reach = c.reach[i], stride = c.options.strides[i];
         if (chosen && more[i] >= std::max(stride, c.options.dilation[i]))

@@ -12,14 +12,17 @@ PyObject* pooling(Call& call) {
   Operands operands;
   const Tensor& x = operands.take(call[0]);
   const int axes = std::max(x.rank() - 2, 0);
-  Dims extents;
-  for (int i = 0; i < axes; ++i) extents.push_back(x.shape()[1 + i]);
   ops::Windows windows;
   windows.size = parse_per_axis(call[1], "pool_size", axes);
   windows.strides = call.given(2) ? parse_per_axis(call[2], "strides", axes) : windows.size;
-  const Padding padding = parse_padding(call[3], extents, windows.size, windows.strides);
+  const Padding padding = parse_padding(call[3], axes);
   windows.before = padding.before;
   windows.after = padding.after;
+  for (int i = 0; padding.same && i < axes; ++i) {
+    const std::int64_t all = same_padding(x.shape()[1 + i], windows.size[i], windows.strides[i]);
+    windows.before[i] = all / 2;
+    windows.after[i] = all - all / 2;
+  }
   return operands.result(operands.run([&] { return pool(x, windows); }));
 }
 

@@ -4,66 +4,58 @@
 
 namespace pynn::bindings {
 
-Dims parse_per_axis(PyObject* o, const char* argument, int axes) {
-  Dims out = parse_dims(o);
-  if (!PySequence_Check(o)) out = Dims::filled(axes, out[0]);
-  if (out.rank() != axes)
-    fail<ValueError>(argument, ": expected one value for each of ", axes, " spatial axes, got ",
-                     out);
-  for (const std::int64_t v : out)
-    if (v < 1) fail<ValueError>(argument, ": expected positive integers, got ", out);
-  return out;
+Dims parse_per_axis(PyObject* o, const char* argument, int axes, std::int64_t least) {
+  Dims values = parse_dims(o);
+  if (values.rank() == 1) values = Dims::filled(axes, values[0]);
+  if (values.rank() != axes)
+    fail<ValueError>(argument, ": expected a number or one for each of ", axes, " axes, got ",
+                     values);
+  for (const std::int64_t v : values)
+    if (v < least) fail<ValueError>(argument, ": expected at least ", least, ", got ", values);
+  return values;
 }
 
-namespace {
-
-Padding same_padding(const Dims& extents, const Dims& size, const Dims& strides) {
-  Padding out;
-  for (int i = 0; i < size.rank(); ++i) {
-    const std::int64_t windows = (extents[i] + strides[i] - 1) / strides[i];
-    const std::int64_t total =
-        std::max<std::int64_t>((windows - 1) * strides[i] + size[i] - extents[i], 0);
-    out.before.push_back(total / 2);
-    out.after.push_back(total - total / 2);
-  }
-  return out;
-}
-
-}  // namespace
-
-Padding parse_padding(PyObject* o, const Dims& extents, const Dims& size, const Dims& strides) {
-  const int axes = size.rank();
-  if (o == nullptr || o == Py_None) return {Dims::filled(axes, 0), Dims::filled(axes, 0)};
+Padding parse_padding(PyObject* o, int axes) {
+  Padding out{Dims::filled(axes, 0), Dims::filled(axes, 0)};
+  if (o == nullptr || o == Py_None) return out;
   if (PyUnicode_Check(o)) {
-    if (PyUnicode_CompareWithASCIIString(o, "valid") == 0)
-      return {Dims::filled(axes, 0), Dims::filled(axes, 0)};
-    if (PyUnicode_CompareWithASCIIString(o, "same") == 0)
-      return same_padding(extents, size, strides);
-    fail<ValueError>("padding: expected 'valid', 'same', an int or one or two for each axis, got '",
-                     py::str(py::handle(o)).cast<std::string>(), "'");
+    out.same = PyUnicode_CompareWithASCIIString(o, "same") == 0;
+    if (!out.same && PyUnicode_CompareWithASCIIString(o, "valid") != 0)
+      fail<ValueError>("padding: expected 'valid', 'same', or widths, got '",
+                       py::str(py::handle(o)).cast<std::string>(), "'");
+    return out;
   }
-  Padding out;
-  const auto add = [&](const Dims& pair) {
-    if (pair.rank() == 0 || pair.rank() > 2)
-      fail<ValueError>("padding: expected an int or a pair for each axis, got ", pair);
-    out.before.push_back(pair[0]);
-    out.after.push_back(pair.back());
+  const auto set = [&](int axis, const Dims& pair) {
+    if (pair.rank() < 1 || pair.rank() > 2)
+      fail<ValueError>("padding: expected a width or a pair for each axis, got ", pair);
+    out.before[axis] = pair[0];
+    out.after[axis] = pair.back();
   };
-  if (!PySequence_Check(o)) {
-    for (int i = 0; i < axes; ++i) add(parse_dims(o));
-    return out;
+  if (PyIndex_Check(o)) {
+    for (int axis = 0; axis < axes; ++axis) set(axis, parse_dims(o));
+  } else {
+    const py::object items = checked(PySequence_Fast(o, "padding: expected a name or widths"));
+    const Py_ssize_t count = PySequence_Fast_GET_SIZE(items.ptr());
+    if (axes == 1 && count == 2) {
+      set(0, parse_dims(o));
+    } else if (count != axes) {
+      fail<ValueError>("padding: expected a width or a pair for each of ", axes, " axes, got ",
+                       count);
+    } else {
+      for (int axis = 0; axis < axes; ++axis)
+        set(axis, parse_dims(PySequence_Fast_GET_ITEM(items.ptr(), axis)));
+    }
   }
-  const py::sequence items = py::reinterpret_borrow<py::sequence>(o);
-  // For one axis a flat pair is meant as before and after.
-  if (axes == 1 && items.size() == 2) {
-    add(parse_dims(o));
-    return out;
-  }
-  if (static_cast<int>(items.size()) != axes)
-    fail<ValueError>("padding: expected an int or a pair for each of ", axes, " spatial axes, got ",
-                     items.size(), " of them");
-  for (const py::handle item : items) add(parse_dims(item.ptr()));
+  for (int axis = 0; axis < axes; ++axis)
+    if (out.before[axis] < 0 || out.after[axis] < 0)
+      fail<ValueError>("padding must not be negative, got ", out.before, " before and ", out.after,
+                       " after");
   return out;
+}
+
+std::int64_t same_padding(std::int64_t extent, std::int64_t reach, std::int64_t stride) {
+  const std::int64_t covered = ((extent + stride - 1) / stride - 1) * stride + reach;
+  return std::max<std::int64_t>(covered - extent, 0);
 }
 
 }  // namespace pynn::bindings

@@ -433,8 +433,8 @@ def one_hot(indices: ArrayLike, depth: int, dtype: DTypeLike = "float32") -> NDA
 def conv(
     x: Tensor,
     kernel: TensorLike,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor: ...
@@ -442,8 +442,8 @@ def conv(
 def conv(
     x: ArrayLike,
     kernel: Tensor,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> Tensor: ...
@@ -451,8 +451,8 @@ def conv(
 def conv(
     x: ArrayLike,
     kernel: ArrayLike,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
 ) -> NDArray[Any]: ...
@@ -460,8 +460,8 @@ def conv(
 def conv_transpose(
     x: Tensor,
     kernel: TensorLike,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     output_padding: int | Sequence[int] | None = None,
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
@@ -470,8 +470,8 @@ def conv_transpose(
 def conv_transpose(
     x: ArrayLike,
     kernel: Tensor,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     output_padding: int | Sequence[int] | None = None,
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
@@ -480,8 +480,8 @@ def conv_transpose(
 def conv_transpose(
     x: ArrayLike,
     kernel: ArrayLike,
-    strides: int | Sequence[int] | None = 1,
-    padding: str | int | Sequence[Any] = "valid",
+    strides: int | Sequence[int] = 1,
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
     output_padding: int | Sequence[int] | None = None,
     dilation_rate: int | Sequence[int] = 1,
     groups: int = 1,
@@ -516,28 +516,28 @@ def max_pool(
     x: Tensor,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str | int | Sequence[Any] = "valid",
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
 ) -> Tensor: ...
 @overload
 def max_pool(
     x: ArrayLike,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str | int | Sequence[Any] = "valid",
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
 ) -> NDArray[Any]: ...
 @overload
 def avg_pool(
     x: Tensor,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str | int | Sequence[Any] = "valid",
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
 ) -> Tensor: ...
 @overload
 def avg_pool(
     x: ArrayLike,
     pool_size: int | Sequence[int],
     strides: int | Sequence[int] | None = None,
-    padding: str | int | Sequence[Any] = "valid",
+    padding: str | int | Sequence[int | Sequence[int]] = "valid",
 ) -> NDArray[Any]: ...
 @overload
 def index_put(x: Tensor, key: Any, values: TensorLike) -> Tensor: ...
