@@ -37,6 +37,38 @@ OPTIONS: dict[str, tuple[Callable[[], Any], type[Exception], str]] = {
         ValueError,
         "UpSampling2D: interpolation expects 'nearest' or 'bilinear', got 'bicubic'",
     ),
+    "no filters": (lambda: layers.Conv2D(0, 3), ValueError, "Conv2D: filters"),
+    "a kernel of 0": (lambda: layers.Conv1D(2, 0), ValueError, "Conv1D: kernel_size"),
+    "groups that don't fit": (
+        lambda: layers.Conv2D(3, 3, groups=2),
+        ValueError,
+        "Conv2D: 3 filters can't form 2 equal groups",
+    ),
+    "causal images": (
+        lambda: layers.Conv2D(3, 3, padding="causal"),
+        ValueError,
+        "Conv2D: padding expects 'valid', 'same' or integers",
+    ),
+    "a causal transpose": (
+        lambda: layers.Conv1DTranspose(3, 3, padding="causal"),
+        ValueError,
+        "Conv1DTranspose: padding expects",
+    ),
+    "a large output_padding": (
+        lambda: layers.Conv2DTranspose(3, 3, 2, output_padding=2),
+        ValueError,
+        "Conv2DTranspose: output_padding must be less than strides",
+    ),
+    "an unknown activation": (
+        lambda: layers.DepthwiseConv2D(3, activation="rleu"),
+        ValueError,
+        "did you mean 'relu'",
+    ),
+    "no depth": (
+        lambda: layers.SeparableConv2D(2, 3, depth_multiplier=0),
+        ValueError,
+        "SeparableConv2D: depth_multiplier",
+    ),
     "no rows": (lambda: layers.Resizing(0, 3), ValueError, "Resizing: height"),
 }
 
@@ -54,6 +86,22 @@ SHAPES: dict[str, tuple[Callable[..., layers.Layer], tuple[int, ...], str]] = {
     "an axis too many": (layers.GlobalMaxPool1D, (4, 4, 3), "steps, channels"),
     "images too small": (lambda **o: layers.MaxPool2D(3, **o), (4, 2, 1), "larger than samples"),
     "nothing left": (lambda **o: layers.Cropping2D(2, **o), (9, 4, 1), "leaves nothing"),
+    "channels that form no groups": (
+        lambda **o: layers.Conv2D(4, 3, groups=2, **o),
+        (4, 4, 3),
+        "can't divide the 3 channels",
+    ),
+    "a kernel too large": (lambda **o: layers.Conv2D(4, 5, **o), (4, 9, 3), "larger than samples"),
+    "a dilated kernel too large": (
+        lambda **o: layers.DepthwiseConv1D(3, dilation_rate=3, **o),
+        (6, 3),
+        "windows of .7,. pixels",
+    ),
+    "nothing left of the transpose": (
+        lambda **o: layers.Conv2DTranspose(4, 2, padding=1, **o),
+        (1, 4, 3),
+        "leaves nothing",
+    ),
     "a crop too large": (lambda **o: layers.CenterCrop(5, 5, **o), (4, 9, 1), "at least 5 x 5"),
 }
 
@@ -72,6 +120,27 @@ def test_later_inputs_are_refused_too() -> None:
     assert layer(np.zeros((2, 6, 6, 1))).shape == (2, 2, 2, 1)
     with pytest.raises(ValueError, match="larger than samples"):
         layer(np.zeros((2, 2, 6, 1)))
+    convolution = layers.Conv2D(2, 3, name="edges")
+    assert convolution(np.zeros((2, 6, 6, 1))).shape == (2, 4, 4, 2)
+    assert convolution(np.zeros((2, 9, 8, 1))).shape == (2, 7, 6, 2)
+    with pytest.raises(ValueError, match="'edges' expects inputs with 1 channels"):
+        convolution(np.zeros((2, 6, 6, 3)))
+
+
+def test_the_transpose_leads_back_to_the_images_that_a_convolution_made_small() -> None:
+    x = np.zeros((1, 8, 7, 3))
+    for padding in ("same", 1):
+        small = layers.Conv2D(4, 3, 2, padding)(x)
+        more = (1, 0) if padding == 1 else None
+        back = layers.Conv2DTranspose(3, 3, 2, padding, more)(small)
+        assert back.shape == ((1, 8, 7, 3) if padding == 1 else (1, 8, 8, 3))
+
+
+def test_kernels_start_with_the_spread_of_their_fans() -> None:
+    pynn.seed(1)
+    layer = layers.Conv2D(64, 3, kernel_initializer="he_normal")
+    layer(np.zeros((1, 5, 5, 32)))
+    assert layer.kernel.numpy().std() == pytest.approx((2 / (9 * 32)) ** 0.5, rel=0.05)
 
 
 @pytest.mark.parametrize("function", [ops.max_pool, ops.avg_pool])

@@ -107,6 +107,7 @@ struct Windows {
 };
 Tensor max_pool(const Tensor& x, const Windows& windows);
 Tensor avg_pool(const Tensor& x, const Windows& windows);
+
 // --- along an axis, one element from the last (recurrence.cpp): h[t] = a[t] h[t - 1] + b[t]
 Tensor linear_recurrence(const Tensor& a, const Tensor& b, std::int64_t axis, bool reverse);
 Tensor cumsum(const Tensor& x, std::int64_t axis);

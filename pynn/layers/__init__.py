@@ -25,7 +25,18 @@ from pynn.layers.activation import (
 )
 from pynn.layers.base import Layer
 from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
+from pynn.layers.convolution import (
+    Conv1D,
+    Conv2D,
+    Conv3D,
+)
 from pynn.layers.dense import Dense
+from pynn.layers.depthwise import (
+    DepthwiseConv1D,
+    DepthwiseConv2D,
+    SeparableConv1D,
+    SeparableConv2D,
+)
 from pynn.layers.dropout import (
     AlphaDropout,
     Dropout,
@@ -96,6 +107,11 @@ from pynn.layers.resampling import (
     UpSampling3D,
 )
 from pynn.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from pynn.layers.transposed import (
+    Conv1DTranspose,
+    Conv2DTranspose,
+    Conv3DTranspose,
+)
 from pynn.layers.wrapper import Lambda, TimeDistributed
 
 __all__ = [
@@ -118,10 +134,18 @@ __all__ = [
     "BatchNormalization",
     "CategoryEncoding",
     "CenterCrop",
+    "Conv1D",
+    "Conv1DTranspose",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Conv3D",
+    "Conv3DTranspose",
     "Cropping1D",
     "Cropping2D",
     "Cropping3D",
     "Dense",
+    "DepthwiseConv1D",
+    "DepthwiseConv2D",
     "Discretization",
     "Dropout",
     "Embedding",
@@ -170,6 +194,8 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "Resizing",
+    "SeparableConv1D",
+    "SeparableConv2D",
     "SiLU",
     "Sigmoid",
     "Softmax",

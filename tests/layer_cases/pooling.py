@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from layer_cases import Case, numbers
@@ -27,16 +27,20 @@ def _torch(name: str, *arguments: Any, **options: Any) -> Callable[..., Any]:
     return channels_first(call)
 
 
-def _same(name: str, axes: int, size: int, stride: int) -> Callable[..., Any]:
-    """Pad as Keras does, the odd pixel behind, which PyTorch cannot ask for."""
+def same_widths(extents: Sequence[int], reach: Sequence[int], strides: Sequence[int]) -> list[int]:
+    """Widths as torch's pad takes them, the odd pixel behind, which PyTorch cannot ask for."""
+    widths: list[int] = []
+    for n, r, stride in reversed(list(zip(extents, reach, strides, strict=False))):
+        total = max((-(-n // stride) - 1) * stride + r - n, 0)
+        widths += [total // 2, total - total // 2]
+    return widths
 
+
+def _same(name: str, axes: int, size: int, stride: int) -> Callable[..., Any]:
     def call(x: Any) -> Any:
         import torch.nn.functional as F
 
-        widths: list[int] = []
-        for n in reversed(x.shape[2:]):
-            total = max((-(-n // stride) - 1) * stride + size - n, 0)
-            widths += [total // 2, total - total // 2]
+        widths = same_widths(x.shape[2:], (size,) * axes, (stride,) * axes)
         if name == "max":
             y = F.pad(x, widths, value=-float("inf"))
             return getattr(F, f"max_pool{axes}d")(y, size, stride)
@@ -46,7 +50,7 @@ def _same(name: str, axes: int, size: int, stride: int) -> Callable[..., Any]:
     return channels_first(call)
 
 
-def _sums(axes: int, output: Any) -> Callable[..., Any]:
+def _means(axes: int, output: Any) -> Callable[..., Any]:
     return _torch(f"adaptive_avg_pool{axes}d", output)
 
 
@@ -108,7 +112,7 @@ for axes, shape in SHAPES.items():
                     output, **o
                 ),
                 (x,),
-                _sums(axes, output),
+                _means(axes, output),
             )
         )
 
