@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from pynn.layers.graph import Input
     from pynn.network import Network
     from pynn.random import seed
+    from pynn.tape import GradientTape
     from pynn.tensor import Tensor, Variable
 
 __version__: str = _native.version
@@ -66,6 +67,7 @@ _MODULES = (
     "regularizers",
 )
 _NAMES = {
+    "GradientTape": "pynn.tape",
     "Input": "pynn.layers.graph",
     "Network": "pynn.network",
     "Tensor": "pynn.tensor",
@@ -74,6 +76,7 @@ _NAMES = {
 }
 
 __all__ = [
+    "GradientTape",
     "Input",
     "Network",
     "NonFiniteLossError",

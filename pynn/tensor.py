@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
-from pynn._native import Recorder, Tensor
+from pynn._native import Recorder, Tensor, is_trainable, set_trainable
 from pynn._native.ops import index_put
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 __all__ = ["Tensor", "Variable"]
+
+_variables: WeakValueDictionary[int, Variable] = WeakValueDictionary()  # by the number tapes know
 
 
 class Variable(Tensor):
@@ -25,7 +28,7 @@ class Variable(Tensor):
     name : str, optional
         What summaries and errors call it. Default: "variable".
     trainable : bool
-        Whether optimizers are meant to change it. Default: True.
+        Whether optimizers are meant to change it, and gradient tapes follow it. Default: True.
 
     Attributes
     ----------
@@ -48,7 +51,6 @@ class Variable(Tensor):
     """
 
     name: str
-    trainable: bool
     gradient: NDArray[Any] | None = None
 
     def __new__(
@@ -62,6 +64,14 @@ class Variable(Tensor):
         self.name = "variable" if name is None else name
         self.trainable = trainable
         return self
+
+    @property
+    def trainable(self) -> bool:
+        return is_trainable(self)
+
+    @trainable.setter
+    def trainable(self, value: bool) -> None:
+        _variables[set_trainable(self, bool(value))] = self
 
     def assign(self, value: Any) -> Variable:
         """Replace the values; while recording, at every replay from here on.
@@ -128,3 +138,8 @@ class Variable(Tensor):
 
     def __reduce__(self) -> tuple[type[Variable], tuple[Any, ...]]:
         return type(self), (self.numpy(), self.dtype, self.name, self.trainable)
+
+
+def known_variable(number: int) -> Variable | None:
+    """Return the variable that tapes know by this number, if it is still there."""
+    return _variables.get(number)

@@ -7,6 +7,7 @@
 #include <new>
 
 #include "bindings/arguments.h"
+#include "program/gradient_tape.h"
 #include "runtime/rng.h"
 
 namespace pynn::bindings {
@@ -81,6 +82,9 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
 
     const Locked locked(executable);
     for (std::size_t i = 0; i < executable.input_count(); ++i) set_input(executable, i, args[i]);
+    for (const Store& store : executable.program().stores)
+      GradientTape::before_store(
+          executable.program().slots[static_cast<std::size_t>(store.target)].captured);
     {
       const ReleaseGil release(object.load.work > kReleaseWork);
       executable.run(state);

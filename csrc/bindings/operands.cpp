@@ -1,6 +1,7 @@
 #include "bindings/operands.h"
 
 #include "ops/ops.h"
+#include "program/gradient_tape.h"
 
 namespace pynn::bindings {
 
@@ -64,8 +65,12 @@ PyObject* Operands::filled(PyObject* out, const Tensor& target, const Tensor& va
   const Array& from = value.array();
   if (from.data != to.data || from.strides != to.strides) {
     const Eager eager;
+    GradientTape::before_store(to);
     copy_into(to, overlaps(from, to) ? ops::copy(value).array() : from);
   }
+  // A tape that follows the result finds it in `out`.
+  if (is_tensor(out) && value.id() != 0)
+    reinterpret_cast<TensorObject*>(out)->value.identify(value.id());
   Py_INCREF(out);
   return out;
 }

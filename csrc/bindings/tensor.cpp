@@ -10,6 +10,7 @@
 #include "bindings/dlpack.h"
 #include "bindings/index_key.h"
 #include "ops/ops.h"
+#include "program/gradient_tape.h"
 
 namespace pynn::bindings {
 
@@ -136,9 +137,8 @@ constexpr Function tolist_function{
 
 PyObject* fresh_copy(const Tensor& x) {
   if (x.symbolic()) return wrap(x);  // values of a recording never change
-  const Array copy = Array::empty(x.dtype(), x.shape());
-  copy_into(copy, x.array());
-  return wrap(copy);
+  const Eager eager;
+  return wrap(ops::copy(x));
 }
 
 constexpr Function copy_function{"copy", "", "A contiguous tensor with memory of its own.",
@@ -167,6 +167,7 @@ constexpr Function copy_from_function{
       const Tensor& x = tensor_of(call.self());
       const Array& target = x.array();
       if (!writable(target)) fail<ValueError>("this tensor shares the memory of a read-only array");
+      GradientTape::before_store(target);
       if (call[1] == nullptr)
         copy_into(target, call[0]);
       else

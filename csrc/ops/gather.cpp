@@ -131,7 +131,6 @@ void add_one_hot(OpTable& table) {
     return std::vector<TensorType>{{a.dtype, shape}};
   };
   row.prepare = prepare_one_hot;
-  row.gradient = [](const GradientArgs&) { return std::vector<Tensor>(1); };
   table.add(std::move(row));
 }
 

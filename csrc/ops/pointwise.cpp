@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "ops/ops.h"
+#include "ops/second.h"
 
 namespace pynn {
 
@@ -47,7 +48,6 @@ Op boolean_row(std::string_view name, Pointwise kernel, int arity) {
     common_dtype(n, in);
     return std::vector<TensorType>{{DType::boolean, broadcast_all(in)}};
   };
-  r.gradient = [](const GradientArgs& g) { return std::vector<Tensor>(g.inputs.size()); };
   return r;
 }
 
@@ -73,11 +73,13 @@ void add_differentiable(OpTable& table, std::string_view name, Pointwise f, Poin
 
   Op backward = row(grad_name, df, 2);
   require_float(backward);
-  backward.gradient = [grad_name](const GradientArgs& g) {
-    if (g.wanted[1])
-      fail<RuntimeError>("the second derivative of ", grad_name, " is not available");
-    return std::vector<Tensor>{apply1(op(grad_name), g.attrs, {g.doutputs[0], g.inputs[1]}),
-                               Tensor()};
+  backward.gradient = [grad_name, f](const GradientArgs& g) {
+    const Tensor &u = g.doutputs[0], &dy = g.inputs[0], &s = g.inputs[1];
+    std::vector<Tensor> out(2);
+    if (g.wanted[0]) out[0] = ops::sum_to(apply1(op(grad_name), g.attrs, {u, s}), dy.shape());
+    const Tensor bend = g.wanted[1] ? derivative_of_slope(f, s, g.attrs.reals) : Tensor();
+    if (bend.defined()) out[1] = ops::sum_to(ops::multiply(ops::multiply(u, dy), bend), s.shape());
+    return out;
   };
   table.add(std::move(backward));
 }

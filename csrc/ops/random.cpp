@@ -54,7 +54,6 @@ void add_random(OpTable& table, const char* name, kernels::RandomFn (*kernel)(DT
       });
     };
   };
-  row.gradient = [](const GradientArgs&) { return std::vector<Tensor>(); };
   table.add(std::move(row));
 }
 

@@ -180,7 +180,6 @@ void add_arg(OpTable& table, const char* name, ArgTable kernel) {
       });
     };
   };
-  row.gradient = [](const GradientArgs&) { return std::vector<Tensor>(1); };
   table.add(std::move(row));
 }
 

@@ -1,5 +1,7 @@
 #include "ops/tensor.h"
 
+#include <atomic>
+
 #include "ops/chain.h"
 #include "ops/op.h"
 #include "ops/ops.h"
@@ -11,12 +13,14 @@ namespace {
 
 thread_local Recorder* g_recorder = nullptr;
 thread_local const Array* g_destination = nullptr;
+thread_local Observer g_observer = nullptr;
 
 Tensor result_of(const TensorType& type, std::span<const View> in) {
   const Array* memory = g_destination;
-  if (memory == nullptr || memory->dtype != type.dtype || memory->shape != type.shape)
+  if (memory == nullptr || g_observer != nullptr || memory->dtype != type.dtype ||
+      memory->shape != type.shape)
     return Tensor(Array::empty(type.dtype, type.shape));
-  // An earlier op of the computation may have left its result there.
+  // An earlier op of the computation may have left its result there (which a tape would keep).
   for (const View& x : in)
     if (overlaps(x, *memory)) return Tensor(Array::empty(type.dtype, type.shape));
   return Tensor(*memory);
@@ -74,6 +78,13 @@ bool Tensor::contiguous() const {
 Destination::Destination(const Array* memory) : previous_(g_destination) { g_destination = memory; }
 Destination::~Destination() { g_destination = previous_; }
 
+ValueId new_value_id() {
+  static std::atomic<ValueId> last{0};
+  return ++last;
+}
+
+void set_observer(Observer observer) { g_observer = observer; }
+
 Recorder* active_recorder() { return g_recorder; }
 void set_active_recorder(Recorder* recorder) { g_recorder = recorder; }
 
@@ -90,8 +101,10 @@ std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tens
       break;
     }
   }
-  if (g_recorder != nullptr) return g_recorder->record(op, attrs, inputs);
-  return run_now(op, attrs, inputs);
+  std::vector<Tensor> outputs =
+      g_recorder != nullptr ? g_recorder->record(op, attrs, inputs) : run_now(op, attrs, inputs);
+  if (g_observer != nullptr) g_observer(op, attrs, inputs, outputs);
+  return outputs;
 }
 
 Tensor apply1(const Op& op, const Attrs& attrs, std::initializer_list<Tensor> inputs) {

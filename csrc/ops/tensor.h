@@ -14,6 +14,9 @@ struct Attrs;
 class Recorder;
 
 using SlotId = std::int32_t;
+// Names a value for the tapes that follow it, whoever holds it. 0: nothing follows it.
+using ValueId = std::uint64_t;
+ValueId new_value_id();
 
 struct TensorType {
   DType dtype;
@@ -44,11 +47,26 @@ class Tensor {
   const std::shared_ptr<Recorder>& recorder() const { return recorder_; }
   SlotId slot() const { return slot_; }
 
+  ValueId id() const { return id_; }
+  void identify(ValueId id) { id_ = id; }
+  // Whether tapes follow the value unasked: a variable that training changes.
+  bool trainable() const { return trainable_; }
+  void set_trainable(bool trainable) { trainable_ = trainable; }
+  // The same value, seen as what lies in `other`.
+  Tensor held_by(const Tensor& other) const {
+    Tensor same = other;
+    same.id_ = id_;
+    same.trainable_ = trainable_;
+    return same;
+  }
+
  private:
   TensorType type_{DType::f32, {}};
   Array array_;
   std::shared_ptr<Recorder> recorder_;
   SlotId slot_ = -1;
+  bool trainable_ = false;
+  ValueId id_ = 0;
 };
 
 // What records op calls; program/ implements it.
@@ -59,6 +77,8 @@ class Recorder {
                                      std::span<const Tensor> inputs) = 0;
   // Whether the slot's memory will be in row-major order at replay.
   virtual bool contiguous(const Tensor& x) const = 0;
+  // The symbol of a tensor, which for a variable is what it reads as from here on.
+  virtual Tensor symbol(const Tensor& x) = 0;
 };
 
 // The recorder of this thread, or null outside recordings.
@@ -76,6 +96,12 @@ class Eager {
  private:
   Recorder* recorder_;
 };
+
+// Told of every op that this thread has computed or recorded; may identify the outputs. Null, as at
+// first, outside tapes.
+using Observer = void (*)(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
+                          std::span<Tensor> outputs);
+void set_observer(Observer observer);
 
 // While one lives, an eager op of this thread whose result fits `memory` computes into it instead
 // of allocating. No operand of the whole computation may lie there. Null: no such memory.

@@ -73,7 +73,7 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
 
   // The symbol of a concrete tensor in this program: its memory is read at every replay. After
   // `assign` the symbol is the assigned value.
-  Tensor symbol(const Tensor& x);
+  Tensor symbol(const Tensor& x) override;
 
   // From here on `target` (concrete, contiguous) reads as `value`; at replay it is stored.
   void assign(const Tensor& target, const Tensor& value);

@@ -1,0 +1,62 @@
+"""Second derivatives of every differentiable op: finite differences of the first ones."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from helpers import check_gradient
+from op_cases import BINARY, CASES, PUBLIC, SMOOTH, TABLE, call, pair, points
+
+from pynn import Tensor, _native, ops
+
+CONSTANT = {"cast", "ones_like", "zeros_like"}  # whose cases depend on no floating-point numbers
+CONTINUOUS = [
+    (name, arguments, options)
+    for name, _, arguments, options in CASES
+    if name not in CONSTANT and np.asarray(call(name, arguments, options)).dtype.kind == "f"
+]
+
+
+def first_gradients(function: Any, *tensors: Tensor) -> Tensor:
+    """The gradients of the weighted squares of a function's results, in one row."""
+    recorder = _native.Recorder.current()
+    assert recorder is not None
+    y = function(*tensors)
+    weights = np.random.default_rng(4).uniform(0.5, 1.5, y.shape)
+    found = recorder.gradient((y * y * weights).sum(), tensors)
+    return ops.concatenate(
+        [ops.zeros_like(x).reshape(-1) if g is None else g.reshape(-1)
+         for x, g in zip(tensors, found, strict=True)]
+    )  # fmt: skip
+
+
+def check_second(function: Any, *arrays: Any, tolerance: float = 1e-5) -> None:
+    check_gradient(lambda *xs: first_gradients(function, *xs), *arrays, tolerance=tolerance)
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_unary(name: str) -> None:
+    check_second(PUBLIC[name], points(name, (2, 3)))
+
+
+@pytest.mark.parametrize("name", [n for n in BINARY if TABLE[n]["differentiable"]])
+@pytest.mark.parametrize("shapes", [((2, 3), (2, 3)), ((2, 3), (3,))], ids=str)
+def test_binary(name: str, shapes: Any) -> None:
+    check_second(PUBLIC[name], *pair(name, *shapes))
+
+
+@pytest.mark.parametrize(("name", "arguments", "options"), CONTINUOUS)
+def test_other(name: str, arguments: Any, options: Any) -> None:
+    moved = [i for i, a in enumerate(arguments) if np.asarray(a).dtype.kind == "f"]
+    if not moved:
+        pytest.skip("takes no floating-point arguments")
+
+    def function(*xs: Tensor) -> Tensor:
+        given = list(arguments)
+        for i, x in zip(moved, xs, strict=True):
+            given[i] = x
+        return call(name, tuple(given), options)
+
+    check_second(function, *(arguments[i] for i in moved))
