@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from numpy import ndarray
 
 from pynn import checks
-from pynn._native import Recorder, Tensor
+from pynn._native import Recorder, Tensor, is_idle
+from pynn.layers import taped
 from pynn.layers.graph import Node
 from pynn.layers.host import on_arrays, record_host
 from pynn.layers.replay import Changes, program_dtype
@@ -21,7 +22,6 @@ from pynn.tensor import Variable
 if TYPE_CHECKING:
     from typing import Self
 
-current_recorder = Recorder.current
 _building = threading.RLock()  # the first calls from several threads build a layer once
 
 
@@ -177,7 +177,7 @@ class Layer(Weighted):
         if type(x) is ndarray and not training and replay.seen == Changes.count:
             # The short way for shapes that were seen before: a microsecond counts here.
             program = replay.known.get(x.shape)
-            if program is not None and current_recorder() is None:
+            if program is not None and is_idle():
                 try:
                     y = program(x)[0]
                 except TypeError:
@@ -244,7 +244,10 @@ class Layer(Weighted):
     @property
     def training(self) -> bool:
         recorder = Recorder.current()
-        return self._state.replay.training if recorder is None else bool(recorder.training)
+        if recorder is not None:
+            return bool(recorder.training)
+        training = taped.training()
+        return self._state.replay.training if training is None else training
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments, as far as the layer keeps them under their names."""
@@ -303,8 +306,10 @@ def _entered(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
 
     @functools.wraps(forward)
     def enter(self: Layer, x: Any, *, training: bool = False) -> Any:
+        if is_idle():
+            return self._state.replay.forward(self, forward, x, training)
         if Recorder.current() is not None:
             return self._record(forward, x)
-        return self._state.replay.forward(self, forward, x, training)
+        return taped.call(self, lambda x: self._record(forward, x), x, training)
 
     return enter

@@ -31,9 +31,7 @@ def on_arrays(backward: Callable[[Any, Any], Any]) -> Callable[[Layer, Any], Any
 
 def record_host(layer: Layer, forward: Callable[[Any, Any], Any], x: Tensor) -> Tensor:
     """Record a layer's NumPy code as one step, with its backward as the step's gradient."""
-    recorder = Recorder.current()
-    assert recorder is not None
-    training = bool(recorder.training)
+    training = layer.training
     backward = type(layer).backward.__wrapped__  # type: ignore[attr-defined]
     use = object()  # this place in the program: a shared layer has several
 
