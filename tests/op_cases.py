@@ -155,6 +155,13 @@ def _recurrence(a: Array, b: Array, axis: int, reverse: bool) -> Array:
     return np.moveaxis(h, 0, axis)
 
 
+def _norm(x: Array, ord: float, axis: Any, keepdims: bool) -> Array:
+    size = np.abs(x)
+    if np.isinf(ord):
+        return (np.max if ord > 0 else np.min)(size, axis, keepdims=keepdims)
+    return (size**ord).sum(axis, keepdims=keepdims) ** (1 / ord)
+
+
 Case = tuple[str, Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 REDUCTIONS = [
     (name, getattr(np, name), (X,), {"axis": axis, "keepdims": keepdims})
@@ -162,6 +169,45 @@ REDUCTIONS = [
         ("sum", "mean", "prod", "max", "min"), (None, 0, 1, -1, (0, 2), (1, 2), (0, 1, 2)), (0, 1)
     )
 ]
+COMPOSED_CASES: list[Case] = [
+    *[(name, getattr(np, name), (X / 2,), {}) for name in ("tan", "sinh", "cosh", "exp2")],
+    *[(name, getattr(np, name), (np.abs(X) + 0.1,), {}) for name in ("log2", "log10")],
+    ("asinh", np.arcsinh, (X * 9,), {}),
+    ("acosh", np.arccosh, (np.abs(X) + 1.1,), {}),
+    ("atanh", np.arctanh, (X / 2.1,), {}),
+    ("logaddexp", np.logaddexp, (X * 9, X[0]), {}),
+    ("isinf", np.isinf, (np.where(X > 1, np.inf, np.where(X < -1, -np.inf, X)),), {}),
+    ("isclose", np.isclose, (X, X + 1e-5 * (X > 0)), {"rtol": 1e-6, "atol": 1e-9}),
+    ("allclose", np.allclose, (X, X + 1e-9), {}),
+    ("moveaxis", np.moveaxis, (X,), {"source": 0, "destination": -1}),
+    ("moveaxis", np.moveaxis, (X,), {"source": (0, 2), "destination": (1, 0)}),
+    *[("tile", lambda x, repeats: np.tile(x, repeats), (x,), {"repeats": n}) for x, n in ((X, 2), (M, (2, 1, 3)), (X, (2, 1)))],
+    *[("roll", np.roll, (X,), {"shift": shift, "axis": axis})
+      for shift, axis in ((3, None), (-1, 1), (7, 2), ((1, -2), (0, 2)))],
+    *[("diff", np.diff, (X,), {"n": n, "axis": axis}) for n, axis in ((1, -1), (2, 1), (1, 0))],
+    *[("pad", lambda x, pad_width, mode: np.pad(x, pad_width, mode), (X,),
+       {"pad_width": ((1, 2), (0, 0), (3, 1)), "mode": mode})
+      for mode in ("edge", "reflect", "symmetric", "wrap")],
+    *[(name, getattr(np, name), (x,), {"k": k})
+      for name, x, k in product(("tril", "triu"), (M, X), (-1, 0, 2))],
+    ("outer", np.outer, (M[0], X[0]), {}),
+    *[("tensordot", np.tensordot, (X, b), {"axes": axes})
+      for b, axes in ((X[0, 0], 0), (X[0].T, 1), (X[0], 2), (M, ([1], [0])),
+                      (X[:2], ([1, 2], [1, 2])))],
+    *[("norm", _norm, (X,), {"ord": ord, "axis": axis, "keepdims": keepdims})
+      for ord, axis, keepdims in ((2, None, False), (1, 0, True), (np.inf, -1, False),
+                                  (3, 1, False),
+                                  (-np.inf, 0, False))],
+    *[("einsum", lambda *xs, equation: np.einsum(equation, *xs), xs, {"equation": equation})
+      for equation, xs in (
+          ("ij,jk->ik", (M.T, M)), ("ijk->kji", (X,)), ("ijk->k", (X,)), ("ii", (M[:, :4],)),
+          ("ii->i", (M[:, :4],)), ("ij,ij->", (M, M)), ("ij,ij->i", (M, M)),
+          ("i,j->ij", (M[0], X[0, 0])), ("bij,bjk", (X, X.transpose(0, 2, 1))),
+          ("...ij,...kj->...ik", (X, X[0])), ("ij,jk,kl->il", (M.T, M, M.T)),
+          ("a,a,a->a", (M[0],) * 3), ("i...->...", (X,)), ("iji->j", (X[:, :, :3],)),
+          ("...,...->...", (X, X[0])), ("ij,ik->j", (M, M[:, :1])),
+          ("bi,bi->b", (M, M[:, :1])))],
+]  # fmt: skip
 CASES: list[Case] = [
     *REDUCTIONS,
     *[("argmax", np.argmax, (X,), {"axis": axis}) for axis in (0, 1, -1)],
@@ -220,6 +266,21 @@ CASES: list[Case] = [
       for name, axis in product(("cumsum", "cumprod"), (None, 0, 1, -1))],
     *[("linear_recurrence", _recurrence, (a, X), {"axis": axis, "reverse": reverse})
       for a, axis, reverse in product((X[0] / 2, X), (0, 1, -1), (False, True))],
+    ("clip", lambda x, low, high: np.clip(x, low, high), (X, X[0] - 1, X[0] + 0.5), {}),
+    *[("clip", lambda x, **o: np.clip(x, o.get("min"), o.get("max")), (X,), options)
+      for options in ({"min": -0.5, "max": 1.0}, {"min": 0.25}, {"max": 0.25})],
+    *[(name, getattr(np, name), (X > 0.5,), {"axis": axis, "keepdims": keepdims})
+      for name, axis, keepdims in product(("any", "all"), (None, 0, (0, 2)), (False, True))],
+    *[(name, getattr(np, name), (X,), {"axis": axis, "keepdims": keepdims, "ddof": ddof})
+      for name, axis, keepdims, ddof in product(("var", "std"), (None, 0, (0, 2)), (0, 1), (0, 1))],
+    ("floor_divide", np.floor_divide, (X * 3, X[0] + 2.5), {}),
+    ("mod", np.mod, (X * 3, X[0] + 2.5), {}),
+    ("swapaxes", np.swapaxes, (X,), {"axis1": 0, "axis2": -1}),
+    *[("flip", np.flip, (X,), {"axis": axis}) for axis in (None, 1, (0, -1))],
+    *[("repeat", np.repeat, (X,), {"repeats": 2, "axis": axis}) for axis in (None, 0, 1, -1)],
+    *[("stack", lambda *xs, axis: np.stack(xs, axis), (X, X[::-1], X), {"axis": axis})
+      for axis in (0, 1, 3, -1)],
+    *COMPOSED_CASES,
     ("one_hot", _one_hot, (INDEX,), {"depth": 4}),
     ("where", np.where, (X > 0, X, X[0]), {}),
     ("where", np.where, (X[0, 0] > 0, X, 1.5), {}),
@@ -233,8 +294,8 @@ CASES: list[Case] = [
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip
-SEVERAL = {"nonzero", "topk"}  # results: see test_indexing.py
-CREATION = {"zeros", "ones", "full", "random_uniform", "random_normal"}
+SEVERAL = {"nonzero", "topk", "split", "unstack", "meshgrid"}  # results
+CREATION = {"arange", "eye", "linspace", "zeros", "ones", "full", "random_uniform", "random_normal"}
 
 
 def reference(name: str) -> Callable[..., Any]:
@@ -246,6 +307,10 @@ def call(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return ops.concatenate(arguments, **options)
     if name == "take":
         return ops.take(*arguments, INDEX, **options)
+    if name == "stack":
+        return ops.stack(arguments, **options)
+    if name == "einsum":
+        return ops.einsum(options["equation"], *arguments)
     if name in {"index_put", "index_add", "put_along_axis"}:
         x, values = arguments
         return PUBLIC[name](x, values=values, **options)

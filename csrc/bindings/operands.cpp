@@ -17,13 +17,18 @@ std::vector<Tensor> Operands::take_all(PyObject* sequence) {
   return tensors;
 }
 
+static std::optional<Scalar> scalar_of(PyObject* o) {
+  return is_tensor(o) || is_ndarray(o) ? std::optional<Scalar>() : parse_scalar(o);
+}
+
+const Tensor& Operands::take_beside(const Tensor& x, PyObject* o) {
+  const std::optional<Scalar> scalar = scalar_of(o);
+  return scalar ? keep(scalar_tensor(*scalar, meet(*scalar, x.dtype()))) : take(o);
+}
+
 std::pair<const Tensor&, const Tensor&> Operands::take_pair(PyObject* a, PyObject* b) {
-  const auto scalar_of = [](PyObject* o) {
-    return is_tensor(o) || is_ndarray(o) ? std::optional<Scalar>() : parse_scalar(o);
-  };
   const std::optional<Scalar> sa = scalar_of(a);
-  const std::optional<Scalar> sb = scalar_of(b);
-  if (sa && sb) {
+  if (const std::optional<Scalar> sb = sa ? scalar_of(b) : std::nullopt) {
     const DType common = ops::promote(sa->own, sb->own);
     const Tensor& ta = keep(scalar_tensor(*sa, common));
     return {ta, keep(scalar_tensor(*sb, common))};
@@ -33,7 +38,7 @@ std::pair<const Tensor&, const Tensor&> Operands::take_pair(PyObject* a, PyObjec
     return {keep(scalar_tensor(*sa, meet(*sa, tb.dtype()))), tb};
   }
   const Tensor& ta = take(a);
-  return {ta, sb ? keep(scalar_tensor(*sb, meet(*sb, ta.dtype()))) : take(b)};
+  return {ta, take_beside(ta, b)};
 }
 
 void check_power(const Tensor& base, const Tensor& exponent) {

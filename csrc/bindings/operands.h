@@ -24,6 +24,9 @@ class Operands {
   // Every item of a list or tuple.
   std::vector<Tensor> take_all(PyObject* sequence);
 
+  // An operand beside x: a scalar takes the dtype of x.
+  const Tensor& take_beside(const Tensor& x, PyObject* o);
+
   // Two operands, of which a scalar takes the dtype of the other.
   std::pair<const Tensor&, const Tensor&> take_pair(PyObject* a, PyObject* b);
 

@@ -11,6 +11,7 @@ void add_ops(py::module_& m) {
   add_creation_functions(rows);
   add_pooling_functions(rows);
   add_index_functions(rows);
+  add_composed_functions(rows);
   add_functions(ops, "pynn.ops", rows);
 }
 

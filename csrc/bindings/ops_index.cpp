@@ -130,4 +130,9 @@ void add_index_functions(std::vector<PyMethodDef>& rows) {
                op_row<cumsum_function>(), op_row<cumprod_function>()});
 }
 
+void add_index_methods(std::vector<PyMethodDef>& rows) {
+  rows.insert(rows.end(), {op_method<argsort_function>(), op_method<nonzero_function>(),
+                           op_method<cumsum_function>(), op_method<cumprod_function>()});
+}
+
 }  // namespace pynn::bindings

@@ -1,6 +1,10 @@
 // Methods of Tensor that are ops.
+#include <cmath>
+
 #include "bindings/operands.h"
+#include "bindings/ops.h"
 #include "bindings/tensor.h"
+#include "ops/axes.h"
 #include "ops/ops.h"
 
 namespace pynn::bindings {
@@ -30,6 +34,53 @@ constexpr Function astype_function{"astype", "dtype", "The tensor with elements 
                                      const Tensor& x = tensor_of(call.self());
                                      return wrap(ops::cast(x, parse_dtype(call[0])));
                                    }};
+
+constexpr Function ravel_function{
+    "ravel", "", "The elements in one dimension, in C order; a view where they lie so.",
+    [](Call& call) { return wrap(ops::reshape(tensor_of(call.self()), Shape{-1})); }};
+
+constexpr Function squeeze_function{
+    "squeeze", "axis=None", "The tensor without axes of extent 1 (default: all of them).",
+    [](Call& call) {
+      Tensor x = tensor_of(call.self());
+      Dims axes = ops::checked_axes("squeeze", parse_axes(call[0]), x.shape());
+      for (int i = axes.rank() - 1; i >= 0; --i)
+        if (call.given(0) || x.shape()[static_cast<int>(axes[i])] == 1)
+          x = ops::squeeze(x, axes[i]);
+      return wrap(x);
+    }};
+
+constexpr Function round_function{
+    "round", "decimals=0", "Rounded to so many decimals; halves go to the even digit.",
+    [](Call& call) {
+      Operands operands;
+      const Tensor& x = operands.take(call.self());
+      const double scale = std::pow(10.0, static_cast<double>(call.integer(0, 0)));
+      return wrap(operands.run([&] {
+        if (scale == 1 || !is_float(x.dtype())) return ops::round(x);
+        const Tensor factor = ops::scalar(scale, x.dtype());
+        return ops::divide(ops::round(ops::multiply(x, factor)), factor);
+      }));
+    }};
+
+constexpr Function dot_function{
+    "dot", "other", "The matrix product of vectors and matrices, as ``@``.", [](Call& call) {
+      Operands operands;
+      const auto [a, b] = operands.take_pair(call.self(), call[0]);
+      return wrap(operands.run([&, &a = a, &b = b] { return ops::matmul(a, b); }));
+    }};
+
+constexpr Function take_function{
+    "take", "indices, axis=None", "The elements at `indices` of an axis (default: of all).",
+    [](Call& call) {
+      Operands operands;
+      const Tensor& x = operands.take(call.self());
+      const Tensor& indices = operands.take(call[0]);
+      const bool flat = !call.given(1);
+      const std::int64_t axis = call.integer(1, 0);
+      return wrap(operands.run(
+          [&] { return ops::take(flat ? ops::reshape(x, Shape{-1}) : x, indices, axis); }));
+    }};
 
 constexpr Function flatten_function{
     "flatten", "", "The elements in one dimension, in C order.",
@@ -83,21 +134,30 @@ PyMethodDef spread_row(const char* name, const char* doc) {
 }  // namespace
 
 std::vector<PyMethodDef> tensor_op_methods() {
-  return {spread_row<reshape>("reshape",
-                              "reshape($self, *shape)\n--\n\n"
-                              "The same elements in another shape; one extent may be -1."),
-          spread_row<transpose>("transpose",
-                                "transpose($self, *axes)\n--\n\n"
-                                "The tensor with its axes permuted (default: reversed)."),
-          method_row<astype_function>(),
-          method_row<flatten_function>(),
-          method_row<sum_function>(),
-          method_row<mean_function>(),
-          method_row<prod_function>(),
-          method_row<max_function>(),
-          method_row<min_function>(),
-          method_row<argmax_function>(),
-          method_row<argmin_function>()};
+  std::vector<PyMethodDef> rows = {
+      spread_row<reshape>("reshape",
+                          "reshape($self, *shape)\n--\n\n"
+                          "The same elements in another shape; one extent may be -1."),
+      spread_row<transpose>("transpose",
+                            "transpose($self, *axes)\n--\n\n"
+                            "The tensor with its axes permuted (default: reversed)."),
+      method_row<astype_function>(),
+      method_row<flatten_function>(),
+      method_row<sum_function>(),
+      method_row<mean_function>(),
+      method_row<prod_function>(),
+      method_row<max_function>(),
+      method_row<min_function>(),
+      method_row<argmax_function>(),
+      method_row<argmin_function>(),
+      method_row<ravel_function>(),
+      method_row<squeeze_function>(),
+      method_row<round_function>(),
+      method_row<dot_function>(),
+      method_row<take_function>()};
+  add_index_methods(rows);
+  add_composed_methods(rows);
+  return rows;
 }
 
 }  // namespace pynn::bindings

@@ -59,6 +59,15 @@ Tensor checked_power(const Tensor& base, const Tensor& exponent) {
 Tensor squared(const Tensor& x) { return ops::square(x); }
 Tensor square_root(const Tensor& x) { return ops::sqrt(x); }
 
+PyObject* divide_with_rest(PyObject* a, PyObject* b) {
+  return guarded([&]() -> PyObject* {
+    if (!mixes(a) || !mixes(b)) Py_RETURN_NOTIMPLEMENTED;
+    const py::object quotient = checked(binary<ops::floor_divide>(a, b));
+    const py::object rest = checked(binary<ops::mod>(a, b));
+    return py::make_tuple(quotient, rest).release().ptr();
+  });
+}
+
 PyObject* power(PyObject* a, PyObject* b, PyObject* modulus) {
   if (modulus != Py_None) Py_RETURN_NOTIMPLEMENTED;
   if (is_tensor(a) && (PyLong_Check(b) || PyFloat_Check(b)) && is_float(tensor_of(a).dtype())) {
@@ -99,6 +108,9 @@ std::vector<PyType_Slot> tensor_operator_slots() {
           {Py_nb_subtract, slot(binary<ops::subtract>)},
           {Py_nb_multiply, slot(binary<ops::multiply>)},
           {Py_nb_true_divide, slot(binary<ops::divide>)},
+          {Py_nb_floor_divide, slot(binary<ops::floor_divide>)},
+          {Py_nb_remainder, slot(binary<ops::mod>)},
+          {Py_nb_divmod, slot(divide_with_rest)},
           {Py_nb_power, slot(power)},
           {Py_nb_matrix_multiply, slot(binary<ops::matmul>)},
           {Py_nb_negative, slot(unary<ops::negative>)},

@@ -113,6 +113,18 @@ Tensor linear_recurrence(const Tensor& a, const Tensor& b, std::int64_t axis, bo
 Tensor cumsum(const Tensor& x, std::int64_t axis);
 Tensor cumprod(const Tensor& x, std::int64_t axis);
 
+// --- made of other ops (composed.cpp). Empty axes: all.
+Tensor clip(const Tensor& x, const Tensor& low, const Tensor& high);  // a bound may be undefined
+Tensor any(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
+Tensor all(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
+Tensor var(const Tensor& x, const Dims& axes = {}, bool keepdims = false, double ddof = 0);
+Tensor floor_divide(const Tensor& a, const Tensor& b);  // floor(a / b)
+Tensor mod(const Tensor& a, const Tensor& b);           // a - b floor(a / b): the sign of b
+Tensor swapaxes(const Tensor& x, std::int64_t a, std::int64_t b);
+Tensor flip(const Tensor& x, const Dims& axes = {});
+Tensor repeat(const Tensor& x, std::int64_t times, std::int64_t axis);  // each element, in place
+Tensor stack(std::span<const Tensor> xs, std::int64_t axis);
+
 // --- random numbers (random.cpp): a fresh stream each call, or each replay of a recorded step.
 // With a seed they depend on it and the replay's number alone; eager calls draw the same each time.
 Tensor random_uniform(const Shape& shape, double low, double high, DType dtype,
