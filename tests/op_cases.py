@@ -181,7 +181,8 @@ COMPOSED_CASES: list[Case] = [
     ("allclose", np.allclose, (X, X + 1e-9), {}),
     ("moveaxis", np.moveaxis, (X,), {"source": 0, "destination": -1}),
     ("moveaxis", np.moveaxis, (X,), {"source": (0, 2), "destination": (1, 0)}),
-    *[("tile", lambda x, repeats: np.tile(x, repeats), (x,), {"repeats": n}) for x, n in ((X, 2), (M, (2, 1, 3)), (X, (2, 1)))],
+    *[("tile", lambda x, repeats: np.tile(x, repeats), (x,), {"repeats": n})
+      for x, n in ((X, 2), (M, (2, 1, 3)), (X, (2, 1)))],
     *[("roll", np.roll, (X,), {"shift": shift, "axis": axis})
       for shift, axis in ((3, None), (-1, 1), (7, 2), ((1, -2), (0, 2)))],
     *[("diff", np.diff, (X,), {"n": n, "axis": axis}) for n, axis in ((1, -1), (2, 1), (1, 0))],

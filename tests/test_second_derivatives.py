@@ -11,7 +11,8 @@ from op_cases import BINARY, CASES, PUBLIC, SMOOTH, TABLE, call, pair, points
 
 from pynn import Tensor, _native, ops
 
-CONSTANT = {"cast", "ones_like", "zeros_like"}  # whose cases depend on no floating-point numbers
+# What is constant between jumps, or has cases that depend on no floating-point numbers.
+CONSTANT = {"cast", "floor_divide", "ones_like", "zeros_like"}
 CONTINUOUS = [
     (name, arguments, options)
     for name, _, arguments, options in CASES

@@ -24,7 +24,7 @@ from pynn.ops import contraction, creation, mathematics, movement
 from pynn.ops.contraction import *  # noqa: F403
 from pynn.ops.creation import *  # noqa: F403
 from pynn.ops.mathematics import *  # noqa: F403
-from pynn.ops.movement import *  # noqa: F403
+from pynn.ops.movement import *  # type: ignore[no-redef]  # noqa: F403
 
 _COMPOSED = (contraction, creation, mathematics, movement)
 __all__ = sorted(
