@@ -26,20 +26,35 @@ Tensor result_of(const TensorType& type, std::span<const View> in) {
   return Tensor(*memory);
 }
 
+// Items of the inputs of an op, without an allocation where there are few.
+template <class T>
+class PerInput {
+ public:
+  explicit PerInput(std::size_t count) : many_(count > kFew ? count : 0), count_(count) {}
+  std::span<T> span() { return {count_ > kFew ? many_.data() : few_.data(), count_}; }
+
+ private:
+  static constexpr std::size_t kFew = 3;
+  std::array<T, kFew> few_;
+  std::vector<T> many_;
+  std::size_t count_;
+};
+
 std::vector<Tensor> run_now(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs) {
-  std::vector<TensorType> types;
-  std::vector<View> in;
-  types.reserve(inputs.size());
-  in.reserve(inputs.size());
-  for (const Tensor& x : inputs) {
-    types.push_back(x.type());
-    in.push_back(x.array());
+  PerInput<TensorType> type_memory(inputs.size());
+  const std::span<TensorType> types = type_memory.span();
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    inputs[i].array();  // throws for what has no values
+    types[i] = inputs[i].type();
   }
   const std::vector<TensorType> results = op.infer(attrs, types);
   if (op.is(kView)) {
     const Array& source = inputs[0].array();
     return {Tensor(Array(op.view(attrs, source), source.owner))};
   }
+  PerInput<View> view_memory(inputs.size());
+  const std::span<View> in = view_memory.span();
+  for (std::size_t i = 0; i < inputs.size(); ++i) in[i] = inputs[i].array();
   std::vector<Tensor> tensors;
   std::vector<View> out;
   for (const TensorType& t : results) {
@@ -108,15 +123,20 @@ std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tens
 }
 
 Tensor apply1(const Op& op, const Attrs& attrs, std::initializer_list<Tensor> inputs) {
-  return apply(op, attrs, std::span(inputs.begin(), inputs.size()))[0];
+  std::vector<Tensor> outputs = apply(op, attrs, std::span(inputs.begin(), inputs.size()));
+  return std::move(outputs[0]);
 }
 
 namespace ops {
 
 Tensor full(const Shape& shape, double value, DType dtype) {
+  const Array out = Array::empty(dtype, shape);
+  if (out.size() == 1) {
+    kernels::table().cast[index(dtype)][index(DType::f64)](1, out.data, &value);
+    return out;
+  }
   const Array one = Array::empty(DType::f64, {});
   *one.as<double>() = value;
-  Array out = Array::empty(dtype, shape);
   copy_view(one, out);
   return out;
 }
