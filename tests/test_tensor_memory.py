@@ -213,6 +213,28 @@ def test_torch_and_dlpack() -> None:
     assert t.tolist() == [3.0, 1.0]
 
 
+def test_jax_and_dlpack() -> None:
+    jax = pytest.importorskip("jax")
+    for dtype in ("float32", "int32", "uint8", "bool", "bfloat16"):
+        x = jax.numpy.arange(12).reshape(3, 4).astype(dtype)
+        t = Tensor(x)
+        assert (t.dtype, t.tolist()) == (dtype, x.tolist())
+        with pytest.raises(ValueError, match="read-only"):  # nobody may change an array of JAX
+            t.copy_from(t * 2)
+        back = jax.numpy.from_dlpack(Tensor(t, copy=True))
+        assert back.dtype == x.dtype
+        assert back.tolist() == x.tolist()
+        assert jax.numpy.from_dlpack(t * 1).tolist() == x.tolist()
+
+
+def test_what_does_not_say_that_it_is_writable_is_not_written() -> None:
+    a = np.arange(3.0)
+    Tensor(_OnlyDLPack(a, False)).copy_from([3.0, 4.0, 5.0])
+    assert a.tolist() == [3.0, 4.0, 5.0]
+    with pytest.raises(ValueError, match="read-only"):
+        Tensor(_OnlyDLPack(a, True)).copy_from([0.0, 0.0, 0.0])
+
+
 def test_read_only_memory_is_read_only() -> None:
     a = np.arange(3.0)
     a.flags.writeable = False

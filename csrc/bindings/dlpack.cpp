@@ -103,7 +103,7 @@ std::optional<Array> import_capsule(PyObject* capsule) {
   const auto* managed =
       static_cast<const Managed*>(PyCapsule_GetPointer(capsule, Names<Managed>::fresh));
   if (managed == nullptr) throw py::error_already_set();
-  bool writable = true;
+  bool writable = false;  // before version 1 nobody said so; JAX lends constant memory
   if constexpr (std::is_same_v<Managed, DLManagedTensorVersioned>) {
     if (managed->major != 1)
       raise(PyExc_BufferError, "DLPack version ", managed->major, ".", managed->minor,
