@@ -43,6 +43,7 @@ if TYPE_CHECKING:
         preprocessing,
         regularizers,
     )
+    from pynn.control import cond, scan
     from pynn.layers.graph import Input
     from pynn.network import Network
     from pynn.random import seed
@@ -72,6 +73,8 @@ _NAMES = {
     "Network": "pynn.network",
     "Tensor": "pynn.tensor",
     "Variable": "pynn.tensor",
+    "cond": "pynn.control",
+    "scan": "pynn.control",
     "seed": "pynn.random",
 }
 
@@ -86,6 +89,7 @@ __all__ = [
     "activations",
     "available_cpus",
     "callbacks",
+    "cond",
     "cuda",
     "datasets",
     "initializers",
@@ -97,6 +101,7 @@ __all__ = [
     "optimizers",
     "preprocessing",
     "regularizers",
+    "scan",
     "seed",
     "set_num_threads",
 ]

@@ -218,7 +218,7 @@ Workload workload_of(const Program& program) {
     const double depth =
         step.op->is(kProduct) && !first.empty() ? 2 * static_cast<double>(first.back()) : 16;
     load.work += elements * depth;
-    load.random = load.random || step.op->is(kRandom);
+    load.random = load.random || (traits_of(*step.op, step.attrs) & kRandom) != 0;
   }
   return load;
 }

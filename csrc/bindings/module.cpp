@@ -17,6 +17,7 @@ PYBIND11_MODULE(_native, m) {
   bindings::add_frozen(m);
   bindings::add_training(m);
   bindings::add_host_call(m);
+  bindings::add_control(m);
   bindings::add_runtime(m);
   bindings::add_cuda(m);
 }

@@ -35,6 +35,12 @@ class Inside {
   Inside& operator=(const Inside&) = delete;
 };
 
+// The recording of a Recorder object.
+const std::shared_ptr<ProgramRecorder>& recorder_of(py::handle object);
+
+// The items of a sequence of Tensors.
+std::vector<Tensor> tensors_of(py::handle sequence);
+
 // A (shape, dtype) pair.
 TensorType parse_type(py::handle pair);
 

@@ -105,6 +105,7 @@ void add_tape(py::module_& m);
 void add_frozen(py::module_& m);
 void add_training(py::module_& m);
 void add_host_call(py::module_& m);
+void add_control(py::module_& m);
 void add_runtime(py::module_& m);
 void add_cuda(py::module_& m);
 

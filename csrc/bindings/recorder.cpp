@@ -8,7 +8,10 @@ namespace {
 
 class PyRecorder {
  public:
-  explicit PyRecorder(bool training) : training_(training) {}
+  PyRecorder(bool training, bool body)
+      : program_(std::make_shared<ProgramRecorder>(body ? ProgramRecorder::Kind::body
+                                                        : ProgramRecorder::Kind::program)),
+        training_(training) {}
   PyRecorder(const PyRecorder&) = delete;
   PyRecorder& operator=(const PyRecorder&) = delete;
 
@@ -33,7 +36,7 @@ class PyRecorder {
   }
 
  private:
-  std::shared_ptr<ProgramRecorder> program_ = std::make_shared<ProgramRecorder>();
+  std::shared_ptr<ProgramRecorder> program_;
   std::vector<std::unique_ptr<ProgramRecorder::Scope>> scopes_;
   bool training_;
   py::list losses_;
@@ -64,16 +67,6 @@ PyObject* current(PyObject*, PyObject*) {
   const py::object& recorder =
       stack.empty() || active_recorder() == nullptr ? py::none() : stack.back();
   return py::object(recorder).release().ptr();
-}
-
-std::vector<Tensor> tensors_of(py::handle sequence) {
-  std::vector<Tensor> tensors;
-  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) {
-    if (!is_tensor(item.ptr()))
-      fail<TypeError>("expected tensors, got ", Py_TYPE(item.ptr())->tp_name);
-    tensors.push_back(tensor_of(item.ptr()));
-  }
-  return tensors;
 }
 
 const Tensor& require_tensor(py::handle o) {
@@ -110,6 +103,20 @@ py::object producer(PyRecorder& self, py::handle x) {
 
 }  // namespace
 
+std::vector<Tensor> tensors_of(py::handle sequence) {
+  std::vector<Tensor> tensors;
+  for (const py::handle item : py::reinterpret_borrow<py::object>(sequence)) {
+    if (!is_tensor(item.ptr()))
+      fail<TypeError>("expected tensors, got ", Py_TYPE(item.ptr())->tp_name);
+    tensors.push_back(tensor_of(item.ptr()));
+  }
+  return tensors;
+}
+
+const std::shared_ptr<ProgramRecorder>& recorder_of(py::handle object) {
+  return object.cast<PyRecorder&>().program();
+}
+
 TensorType parse_type(py::handle pair) {
   const auto items = py::reinterpret_borrow<py::object>(pair);
   if (py::len(items) != 2) fail<ValueError>("a type is a pair (shape, dtype)");
@@ -125,12 +132,14 @@ void add_recorder(py::module_& m) {
           "__exit__($self, *args)\n--\n\nGoes on recording.");
   py::class_<PyRecorder> recorder(
       m, "Recorder",
-      "Recorder(training=False)\n--\n\n"
+      "Recorder(training=False, body=False)\n--\n\n"
       "Records the tensor operations of its thread, between ``with`` and the "
       "end of the block, as a\n"
       "program that `compile` makes executable.\n\n"
       "Parameters\n----------\n"
-      "training : bool\n    What layers such as dropout ask for.\n\n"
+      "training : bool\n    What layers such as dropout ask for.\n"
+      "body : bool\n    Whether it becomes a step of another program, by `call`, `cond` or "
+      "`scan`.\n\n"
       "Examples\n--------\n"
       ">>> from pynn._native import Recorder\n"
       ">>> with Recorder() as recorder:\n"
@@ -143,7 +152,7 @@ void add_recorder(py::module_& m) {
       "current", current, METH_NOARGS,
       "current()\n--\n\nThe recorder of this thread, or None outside recordings."};
   recorder.attr("current") = py::staticmethod(checked(PyCFunction_New(&current_row, nullptr)));
-  recorder.def(py::init<bool>(), py::arg("training") = false)
+  recorder.def(py::init<bool, bool>(), py::arg("training") = false, py::arg("body") = false)
       .def_property_readonly("training", &PyRecorder::training,
                              "Whether a training step is being recorded.")
       .def_property_readonly("losses", &PyRecorder::losses,

@@ -32,6 +32,8 @@ struct HostFunction {
   std::shared_ptr<const HostFunction> backward;
 };
 
+class Body;  // ops/body.h: a program
+
 // An op's parameters. What each field means is said at the op's row.
 struct Attrs {
   Dims dims;                      // axes, target shape, starts ...
@@ -44,6 +46,7 @@ struct Attrs {
   std::uint64_t stream = 0;  // random ops: the stream's number
   kernels::Activation activation = kernels::Activation::linear;
   std::shared_ptr<const HostFunction> host;
+  std::shared_ptr<const Body> body, otherwise;  // programs that the step runs
 };
 
 // Traits by which passes decide. An op is independent along an axis where no output element depends
@@ -78,12 +81,17 @@ class BlockConsumer {
 // Prepared work: pointers, sizes and cuts into chunks are decided, calling it only computes.
 using Launch = std::function<void(const RunState&)>;
 
+// Gives a step other attributes, with which it has more outputs; returns all of them. Null where
+// the step has run already.
+using Extension = std::function<std::vector<Tensor>(const Attrs&)>;
+
 struct GradientArgs {
   const Attrs& attrs;
   std::span<const Tensor> inputs;
   std::span<const Tensor> outputs;
   std::span<const Tensor> doutputs;  // gradient of each output; undefined where none arrived
   std::span<const bool> wanted;      // whether inputs[i]'s gradient is needed
+  Extension extend = nullptr;
 };
 
 struct Op {
@@ -120,6 +128,9 @@ struct Op {
 
   bool is(Trait t) const { return (traits & t) != 0; }
 };
+
+// The traits of a step: those of its row, and what the programs inside it do.
+std::uint32_t traits_of(const Op& op, const Attrs& attrs);
 
 // The table: every op by name. Throws ValueError for an unknown one.
 const Op& op(std::string_view name);

@@ -136,4 +136,16 @@ Tensor random_normal(const Shape& shape, double mean, double stddev, DType dtype
 std::vector<Tensor> host_call(std::shared_ptr<const HostFunction> function,
                               std::span<const Tensor> inputs);
 
+// --- programs inside a step (control.cpp)
+// The outputs of `body` for these inputs.
+std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tensor> inputs);
+// Those of `body` where `condition`, one bool, is true; of `otherwise` where it is not.
+std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> body,
+                         std::shared_ptr<const Body> otherwise, std::span<const Tensor> inputs);
+// Runs body(carries..., one row of each of xs..., shared...) -> (carries..., ys...) for each row, in
+// order or from the last to the first; gives the last carries and the ys, stacked.
+std::vector<Tensor> scan(std::shared_ptr<const Body> body, std::span<const Tensor> carries,
+                         std::span<const Tensor> xs, std::span<const Tensor> shared,
+                         std::int64_t length, bool reverse);
+
 }  // namespace pynn::ops

@@ -18,7 +18,8 @@ namespace pynn {
   ROW(recurrence)          \
   ROW(random)              \
   ROW(host)                \
-  ROW(pool)
+  ROW(pool)                \
+  ROW(control)
 
 #define ROW(family) void register_##family(OpTable& table);
 PYNN_FAMILIES(ROW)

@@ -68,8 +68,12 @@ std::vector<Tensor> backward(History& history, std::span<const std::pair<NodeId,
     const std::size_t inputs = call.inputs.size();
     const std::unique_ptr<bool[]> wanted(new bool[inputs]);
     std::transform(call.from.begin(), call.from.end(), wanted.get(), flows);
-    const std::vector<Tensor> din =
-        call.op->gradient({call.attrs, call.inputs, call.outputs, dout, {wanted.get(), inputs}});
+    const std::vector<Tensor> din = call.op->gradient({call.attrs,
+                                                       call.inputs,
+                                                       call.outputs,
+                                                       dout,
+                                                       {wanted.get(), inputs},
+                                                       history.extension(i)});
     for (std::size_t k = 0; k < din.size(); ++k)
       if (wanted[k] && din[k].defined()) add(call.from[k], din[k]);
   }

@@ -30,6 +30,8 @@ class History {
   // Whether a node's values are floating-point, so that gradients may flow through it.
   virtual bool carries(NodeId node) const = 0;
   virtual Call call(std::size_t i) = 0;  // a copy, which later calls leave as it is
+  // What GradientArgs::extend does for call i.
+  virtual Extension extension(std::size_t) { return nullptr; }
 };
 
 // d(sum of the seeds' nodes times their tensors)/d(each of `sources`), by emitting ops from the

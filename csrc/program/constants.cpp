@@ -39,7 +39,7 @@ void fold_constants(Program& program) {
   std::vector<char> keep;
   for (const Step& step : program.steps) {
     keep.push_back(1);
-    if (step.op->is(kView) || step.op->is(kRandom) || step.op->is(kEffect)) continue;
+    if ((traits_of(*step.op, step.attrs) & (kView | kRandom | kEffect)) != 0) continue;
     if (!std::all_of(step.inputs.begin(), step.inputs.end(),
                      [&](SlotId in) { return constant(program, in); }))
       continue;

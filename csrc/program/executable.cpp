@@ -16,6 +16,8 @@ namespace {
 
 constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 
+bool has_effect(const Step& step) { return (traits_of(*step.op, step.attrs) & kEffect) != 0; }
+
 }  // namespace
 
 struct Executable::Plan {
@@ -30,7 +32,7 @@ struct Executable::Plan {
     for (const Cluster& cluster : clusters) {
       launches.push_back(cluster.chain ? bind_chain(cluster)
                                        : bind_step(program.steps[cluster.steps[0]]));
-      effects.push_back(!cluster.chain && program.steps[cluster.steps[0]].op->is(kEffect));
+      effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
       lines.push_back(describe(cluster));
     }
     for (const SlotId in : program.inputs) inputs.push_back(view(in));

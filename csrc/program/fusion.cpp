@@ -64,7 +64,7 @@ void remove_dead_steps(Program& program) {
   for (const Store& store : program.stores) live[at(store.value)] = 1;
   for (std::size_t i = program.steps.size(); i-- > 0;) {
     const Step& step = program.steps[i];
-    bool needed = step.op->is(kEffect);
+    bool needed = (traits_of(*step.op, step.attrs) & kEffect) != 0;
     for (const SlotId out : step.outputs) needed |= live[at(out)] != 0;
     if (!needed) continue;
     keep[i] = 1;

@@ -66,7 +66,16 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
     Recorder* previous_;
   };
 
+  enum class Kind : std::uint8_t { program, body };
+  // A body takes what it uses of the world outside, concrete tensors and those of the recording
+  // around it, as more inputs: its closures.
+  explicit ProgramRecorder(Kind kind = Kind::program) : kind_(kind) {}
+  // Goes on recording `program`.
+  explicit ProgramRecorder(Program program) : program_(std::move(program)) {}
+
   Tensor input(const TensorType& type);
+  const std::vector<Tensor>& closures() const { return closures_; }
+  const Program& program() const { return program_; }
   std::vector<Tensor> record(const Op& op, const Attrs& attrs,
                              std::span<const Tensor> inputs) override;
   bool contiguous(const Tensor& x) const override;
@@ -87,6 +96,12 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
   // captured; one that target does not depend on gives an undefined tensor. An undefined seed is 1.
   std::vector<Tensor> gradient(const Tensor& target, const Tensor& seed,
                                std::span<const Tensor> sources);
+  // The same of the sum over several targets.
+  std::vector<Tensor> gradient(std::span<const Tensor> targets, std::span<const Tensor> seeds,
+                               std::span<const Tensor> sources);
+
+  // Gives step `index` other attributes, with which it has more outputs; returns all of them.
+  std::vector<Tensor> extend(std::size_t index, const Attrs& attrs);
 
   // The program with these outputs, and with what was assigned unless `stores` is false. Each
   // output gets memory of its own.
@@ -98,12 +113,16 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
 
  private:
   SlotId capture(const Array& array);
+  Tensor closure(const Tensor& x);
   SlotId add_slot(Slot slot);
   bool owns_memory(const Tensor& x) const;  // a computed value that is not a view
 
   Program program_;
   std::unordered_map<const void*, std::vector<SlotId>> captures_;  // by address
   std::unordered_map<SlotId, SlotId> assigned_;                    // capture -> its current value
+  Kind kind_ = Kind::program;
+  std::vector<Tensor> closures_;        // the tensors outside
+  std::vector<SlotId> closure_inputs_;  // what they are inside
   std::uint64_t random_steps_ = 0;
   bool rounds_products_ = false;
 };

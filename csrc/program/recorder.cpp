@@ -42,12 +42,25 @@ SlotId ProgramRecorder::capture(const Array& array) {
   return here.back();
 }
 
-Tensor ProgramRecorder::symbol(const Tensor& x) {
-  if (x.symbolic()) {
-    if (x.recorder().get() != this)
-      fail<RuntimeError>("a tensor of another recording cannot be used in this one");
-    return x;
+Tensor ProgramRecorder::closure(const Tensor& x) {
+  const auto same = [&](const Tensor& y) {
+    if (x.symbolic() || y.symbolic()) return x.recorder() == y.recorder() && x.slot() == y.slot();
+    const Array &a = x.array(), &b = y.array();
+    return a.data == b.data && x.type() == y.type() && a.strides == b.strides;
+  };
+  const auto known = std::find_if(closures_.begin(), closures_.end(), same);
+  const auto i = static_cast<std::size_t>(known - closures_.begin());
+  if (known == closures_.end()) {
+    closures_.push_back(x);
+    closure_inputs_.push_back(input(x.type()).slot());
   }
+  return tensor(closure_inputs_[i]);
+}
+
+Tensor ProgramRecorder::symbol(const Tensor& x) {
+  if (x.symbolic() && x.recorder().get() == this) return x;
+  if (kind_ == Kind::body) return closure(x);
+  if (x.symbolic()) fail<RuntimeError>("a tensor of another recording cannot be used in this one");
   const SlotId id = capture(x.array());
   const auto current = assigned_.find(id);
   return tensor(current == assigned_.end() ? id : current->second);
@@ -61,7 +74,7 @@ std::vector<Tensor> ProgramRecorder::record(const Op& op, const Attrs& attrs,
     step.inputs.push_back(symbol(x).slot());
     types.push_back(x.type());
   }
-  if (op.is(kRandom)) step.attrs.stream = random_steps_++;
+  if ((traits_of(op, attrs) & kRandom) != 0) step.attrs.stream = random_steps_++;
   if (op.is(kProduct) && rounds_products_) step.attrs.dtype = DType::bf16;
 
   std::vector<Tensor> results;
@@ -96,6 +109,10 @@ void ProgramRecorder::assign(const Tensor& target, const Tensor& value) {
   const Scope scope(*this);
   if (target.symbolic() || !target.array().contiguous())
     fail<TypeError>("only a variable can be assigned to");
+  if (kind_ == Kind::body)
+    fail<RuntimeError>(
+        "a variable cannot be assigned inside scan or cond: return its new value and assign that "
+        "outside");
   if (value.shape() != target.shape())
     fail<ValueError>("a variable of shape ", target.shape(),
                      " cannot be assigned a value of shape ", value.shape());

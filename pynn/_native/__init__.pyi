@@ -133,7 +133,7 @@ class PausedRecording:
     def __exit__(self, *args: Any) -> None: ...
 
 class Recorder:
-    def __init__(self, training: bool = False) -> None: ...
+    def __init__(self, training: bool = False, body: bool = False) -> None: ...
     @staticmethod
     def current() -> Recorder | None: ...
     @property
@@ -230,6 +230,25 @@ def host_call(
     output_types: Sequence[tuple[int | Sequence[int], DTypeLike]],
     backward: Callable[..., Any] | None = None,
     name: str = "python_call",
+) -> list[Tensor]: ...
+def call(
+    recorder: Recorder, outputs: Sequence[Tensor], inputs: Sequence[Tensor]
+) -> list[Tensor]: ...
+def cond(
+    condition: Tensor,
+    recorder: Recorder,
+    outputs: Sequence[Tensor],
+    otherwise: Recorder,
+    other_outputs: Sequence[Tensor],
+    inputs: Sequence[Tensor],
+) -> list[Tensor]: ...
+def scan(
+    recorder: Recorder,
+    outputs: Sequence[Tensor],
+    carries: Sequence[Tensor],
+    xs: Sequence[Tensor],
+    length: int,
+    reverse: bool,
 ) -> list[Tensor]: ...
 
 version: str

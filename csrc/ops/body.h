@@ -1,0 +1,73 @@
+// Body: a program as an attribute of a step: what a loop repeats, a branch of a condition, a call.
+// ops/ knows it through this interface, program/ implements it. A body reads its inputs and nothing
+// else that changes.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "ops/op.h"
+
+namespace pynn {
+
+struct BodyGradient;
+
+// What a gradient of a body is asked for. Inputs are counted in three parts: those that a loop
+// replaces from run to run, those of one run, and those that all runs share.
+struct BodyGradientArgs {
+  std::vector<char> seeded;  // outputs whose gradient will come
+  std::vector<char> wanted;  // inputs whose gradient is needed
+  std::size_t replaced = 0;  // inputs before this one differ once the body has run
+  std::size_t shared = 0;    // from this one on, gradients are sums over the runs
+  bool save = false;         // keep what the gradient reads; else it computes that again
+};
+
+class Body {
+ public:
+  virtual ~Body() = default;
+  virtual const std::vector<TensorType>& inputs() const = 0;
+  virtual const std::vector<TensorType>& outputs() const = 0;
+  virtual std::uint32_t traits() const = 0;  // kRandom and kEffect, of any step
+
+  // The body ready to run in memory of its own.
+  class Instance {
+   public:
+    virtual ~Instance() = default;
+    virtual const View& input(std::size_t i) const = 0;
+    virtual const View& output(std::size_t i) const = 0;
+    virtual void run(const RunState& state) = 0;
+  };
+  // Inputs that have memory in `bound` are read there; the others, before each run, from
+  // Instance::input.
+  virtual std::unique_ptr<Instance> instance(std::span<const View> bound) const = 0;
+
+  virtual BodyGradient differentiate(const BodyGradientArgs& args) const = 0;
+};
+
+struct BodyGradient {
+  std::shared_ptr<const Body> forward;  // the body with more outputs, of which `saved` are some;
+                                        // null where it has them all
+  // (seeds of replaced inputs, sums so far, other seeds, inputs[read], saved) ->
+  // (gradients of replaced inputs, sums, other gradients, factors), each in order.
+  std::shared_ptr<const Body> backward;
+  std::vector<std::size_t> sums;   // shared inputs whose gradient is added up
+  std::vector<std::size_t> saved;  // outputs of `forward` that `backward` reads
+  std::vector<std::size_t> read;   // inputs that `backward` reads
+  // Shared inputs whose gradient is a product of matrices: summed over all runs it is one product
+  // of the factors, stacked.
+  struct Factor {
+    enum class From : std::uint8_t { backward, forward, input } from;
+    std::size_t index;  // output of a body, or input
+    std::int64_t columns;
+  };
+  struct Product {
+    std::size_t input;
+    const Op* op;
+    Attrs attrs;
+    Factor left, right;  // left^T right
+  };
+  std::vector<Product> products;
+};
+
+}  // namespace pynn
