@@ -283,9 +283,10 @@ class Trainable:
         """
         network = cast("Network", self)
         short = network._state.replay
-        if type(x) is np.ndarray and batch_size is None and short.seen == Changes.count:
-            # The short way for what was seen before: a microsecond counts here.
-            program = short.predicts.get((x.shape, x.dtype))
+        # The short way for what was seen before: a microsecond counts here.
+        known = short.predicts if batch_size is None and short.seen == Changes.count else {}
+        if type(x) is np.ndarray:
+            program = known.get((x.shape, x.dtype))
             if program is not None and (not check_inputs or all_finite(x)):
                 return program(x)[0]
         self._require_shape("predict")
@@ -293,15 +294,20 @@ class Trainable:
             LARGE_BATCH if batch_size is None else batch_size, "predict: batch_size"
         )
         rows = batches.inputs(network, x, "x", check_inputs)
-        step = Step.of(network, "predict", [rows], size)
-        [(shape, dtype)] = step.full.executable.output_types
-        y: NDArray[Any] = np.empty((len(rows), *shape[1:]), dtype)
-        replay(step, (rows,), gathered=[y], key=fresh_key())
-        program = step.full.executable
-        whole = step.tail is None and step.batch_size == len(rows)
-        if whole and not program.random and program.arena_bytes < SMALL_ARENA:
-            short.forget_outdated()
-            short.predicts[rows.shape, rows.dtype] = program
+        program = known.get((rows.shape, rows.dtype))
+        y: NDArray[Any]
+        if program is not None:
+            y = program(rows)[0]
+        else:
+            step = Step.of(network, "predict", [rows], size)
+            program = step.full.executable
+            [(shape, dtype)] = program.output_types
+            y = np.empty((len(rows), *shape[1:]), dtype)
+            replay(step, (rows,), gathered=[y], key=fresh_key())
+            whole = step.tail is None and step.batch_size == len(rows)
+            if whole and not program.random and program.arena_bytes < SMALL_ARENA:
+                short.forget_outdated()
+                short.predicts[rows.shape, rows.dtype] = program
         return Tensor(y) if isinstance(x, Tensor) else y
 
     def _watch(
