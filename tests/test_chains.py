@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pynn import Tensor, Variable, ops
+from pynn import Tensor, Variable, num_threads, ops, set_num_threads
 from pynn._native import Recorder
 
 # Around the sizes of a vector, of a block of vectors, of a tile, and of what threads share.
@@ -58,6 +58,32 @@ def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, 
         run()
         for ours, expected in zip(recorded, stepwise, strict=True):
             np.testing.assert_array_equal(ours.numpy(), expected.numpy())
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize(("m", "n"), [(784, 128), (300, 256), (257, 130), (700, 520), (90, 70)])
+@pytest.mark.parametrize("update", [adam, forks])
+def test_a_chain_over_the_blocks_of_a_product_has_the_bits_of_its_steps(
+    update: Callable[..., None], m: int, n: int, dtype: str
+) -> None:
+    rng = np.random.default_rng(m)
+    start = [rng.uniform(0.1, 0.9, (m, n)).astype(dtype) for _ in range(3)]
+    x, dy = (Tensor(rng.normal(size=(32, extent)).astype(dtype)) for extent in (m, n))
+    step = Tensor(np.asarray(0.3, dtype))
+    stepwise = [Variable(a) for a in start]
+    update(*stepwise, ops.matmul(ops.transpose(x), dy), step)
+    before = num_threads()
+    try:
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            recorded = [Variable(a) for a in start]
+            with Recorder() as recorder:
+                update(*recorded, ops.matmul(ops.transpose(x), dy), step)
+            recorder.compile([])()
+            for ours, expected in zip(recorded, stepwise, strict=True):
+                np.testing.assert_array_equal(ours.numpy(), expected.numpy())
+    finally:
+        set_num_threads(before)
 
 
 @pytest.mark.parametrize("shape", [(3, 130), (129, 10), (7, 5, 33), (2, 1, 200)])
