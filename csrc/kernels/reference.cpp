@@ -251,17 +251,14 @@ void gemm(const Gemm& g) {
   for (std::int64_t i = 0; i < g.m; ++i) {
     for (std::int64_t j = 0; j < g.n; ++j) {
       double sum = 0;
-      for (std::int64_t k = 0; k < g.k; ++k) {
-        sum += static_cast<double>(a[i * g.a_row + k * g.a_col]) *
-               static_cast<double>(b[k * g.b_row + j * g.b_col]);
+      for (std::int64_t p = 0; p < g.stretches * g.k; ++p) {
+        sum += static_cast<double>(a[i * g.a_row + p / g.k * g.a_stretch + p % g.k * g.a_col]) *
+               static_cast<double>(b[p * g.b_row + j * g.b_col]);
       }
       T& c = static_cast<T*>(g.c)[i * g.c_row + j];
-      if (g.accumulate) {
-        c = static_cast<T>(static_cast<double>(c) + sum);
-      } else {
-        c = static_cast<T>(activate(g.activation, bias ? sum + static_cast<double>(bias[j]) : sum,
-                                    g.attr ? g.attr : none));
-      }
+      if (g.accumulate) sum += static_cast<double>(c);
+      if (bias && !g.accumulate) sum += static_cast<double>(bias[j]);
+      c = static_cast<T>(activate(g.activation, sum, g.attr ? g.attr : none));
     }
   }
 }

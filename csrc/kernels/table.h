@@ -100,10 +100,10 @@ using FiniteFn = bool (*)(std::size_t n, const void* x);
 using TransposeFn = void (*)(std::size_t rows, std::size_t cols, const void* x, std::ptrdiff_t ldx,
                              void* y, std::ptrdiff_t ldy);
 
-// C(m, n) = activation(A(m, k) B(k, n) + bias(n)), or C += A B when `accumulate` (then neither bias
-// nor activation). Strides in elements; C's column stride is 1. Every element of C is one chain of
-// fused multiply-adds over k in an order that depends on k alone: the bits do not depend on how a
-// caller cuts m and n into blocks.
+// C(m, n) = activation(A(m, k) B(k, n) + bias(n)), or activation(C + A B) when `accumulate`.
+// Strides in elements; C's column stride is 1. Every element of C is one chain of fused
+// multiply-adds over k in an order that depends on k alone: the bits do not depend on how a caller
+// cuts m and n into blocks.
 struct Gemm {
   std::int64_t m, n, k;
   const void* a;
@@ -117,6 +117,9 @@ struct Gemm {
   const double* attr;     // the activation's parameters
   bool accumulate;
   void* workspace;  // gemm_workspace bytes, 64-byte aligned; null when that is zero
+  // Where there are several stretches, k is the length of one: A's columns lie in runs a_stretch
+  // elements apart, as a patch of an image does, and B, of stretches * k rows, has b_col = 1.
+  std::int64_t stretches = 1, a_stretch = 0;
 };
 using GemmFn = void (*)(const Gemm&);
 using GemmWorkspaceFn = std::size_t (*)(const Gemm&);

@@ -1,8 +1,7 @@
-// What an output pixel sees of its image, as rows of a matrix and back.
+// What an output pixel sees of its image, run by run, and the sum of such patches.
 #pragma once
 
 #include <algorithm>
-#include <cstring>
 
 #include "ops/conv.h"
 
@@ -28,7 +27,6 @@ void patch_runs(const ConvGeometry& g, std::int64_t group, std::int64_t first, s
         const std::int64_t y = o[1] * g.stride[1] - g.before[1] + h * g.dilation[1];
         const bool inside = z >= 0 && z < g.in[0] && y >= 0 && y < g.in[1];
         if (!inside) {
-          run(-1, at, g.kernel[2] * channels);
           at += g.kernel[2] * channels;
           continue;
         }
@@ -37,34 +35,18 @@ void patch_runs(const ConvGeometry& g, std::int64_t group, std::int64_t first, s
         if (joined) {
           const std::int64_t begin = std::clamp<std::int64_t>(-left, 0, g.kernel[2]);
           const std::int64_t end = std::clamp<std::int64_t>(g.in[2] - left, begin, g.kernel[2]);
-          if (begin > 0) run(-1, at, begin * channels);
           if (end > begin)
             run(row + (left + begin) * channels, at + begin * channels, (end - begin) * channels);
-          if (end < g.kernel[2]) run(-1, at + end * channels, (g.kernel[2] - end) * channels);
           at += g.kernel[2] * channels;
           continue;
         }
         for (std::int64_t w = 0; w < g.kernel[2]; ++w, at += channels) {
           const std::int64_t x = left + w * g.dilation[2];
-          run(x < 0 || x >= g.in[2] ? -1 : row + x * g.channels, at, channels);
+          if (x >= 0 && x < g.in[2]) run(row + x * g.channels, at, channels);
         }
       }
     }
   }
-}
-
-// patches(count, depth) = what the pixels see of x, whose elements have `item` bytes.
-inline void gather_patches(const ConvGeometry& g, std::int64_t group, std::int64_t first,
-                           std::int64_t count, std::size_t item, const void* x, void* patches) {
-  patch_runs(g, group, first, count, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
-    char* const target = static_cast<char*>(patches) + static_cast<std::size_t>(to) * item;
-    const std::size_t bytes = static_cast<std::size_t>(n) * item;
-    if (from < 0)
-      std::memset(target, 0, bytes);
-    else
-      std::memcpy(target, static_cast<const char*>(x) + static_cast<std::size_t>(from) * item,
-                  bytes);
-  });
 }
 
 // x += what lies in the patches, in the order of the pixels.
@@ -74,7 +56,6 @@ inline void scatter_patches(const ConvGeometry& g, std::int64_t group, std::int6
       kernels::table().pointwise[static_cast<std::size_t>(kernels::Pointwise::add)][index(dtype)];
   const std::size_t item = item_size(dtype);
   patch_runs(g, group, first, count, [&](std::int64_t from, std::int64_t to, std::int64_t n) {
-    if (from < 0) return;
     void* const target = static_cast<char*>(x) + static_cast<std::size_t>(from) * item;
     const void* const in[] = {
         target, static_cast<const char*>(patches) + static_cast<std::size_t>(to) * item};

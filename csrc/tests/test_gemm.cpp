@@ -290,6 +290,43 @@ TEST_CASE_TEMPLATE("the bits do not depend on how a product is cut into blocks",
   });
 }
 
+// Rows of A that overlap, in stretches as the taps of a convolution lie in an image.
+TEST_CASE_TEMPLATE("a product runs over stretches of A", T, float, double) {
+  struct Case {
+    std::int64_t m, n, k, stretches, a_row, a_col, a_stretch;
+  };
+  static constexpr Case kCases[] = {{11, 64, 96, 3, 32, 1, 416}, {26, 32, 3, 3, 1, 1, 28},
+                                    {3, 32, 26, 26, 1, 1, 28},   {1, 5, 4, 2, 8, 1, 40},
+                                    {7, 1, 2, 5, 1, 3, 17},      {70, 130, 9, 4, 2, 1, 200}};
+  for_each_isa([](const Table& table) {
+    std::mt19937 random(7);
+    for (const Case& s : kCases)
+      for (const bool accumulate : {false, true}) {
+        CAPTURE(s.m);
+        CAPTURE(s.n);
+        const std::int64_t reach =
+            (s.m - 1) * s.a_row + (s.stretches - 1) * s.a_stretch + (s.k - 1) * s.a_col + 1;
+        const Matrix<T> a(1, reach, {reach, 1}, random),
+            b(s.stretches * s.k, s.n, {s.n, 1}, random);
+        const Matrix<T> bias(1, s.n, {s.n, 1}, random), before(s.m, s.n, {s.n, 1}, random);
+        Matrix<T> c = before, expected = before;
+        Gemm g = describe(s.m, s.n, s.k, a, b, c, accumulate ? nullptr : &bias, Activation::relu,
+                          accumulate);
+        g.a_row = s.a_row;
+        g.a_col = s.a_col;
+        g.stretches = s.stretches;
+        g.a_stretch = s.a_stretch;
+        multiply<T>(table, g);
+        g.c = expected.values.data();
+        multiply<T>(pynn::test::reference(), g);
+        const double size = static_cast<double>(s.stretches * s.k + 1);
+        for (std::size_t i = 0; i < c.values.size(); ++i)
+          CHECK(std::abs(double{c.values[i]} - double{expected.values[i]}) <=
+                size * size * std::numeric_limits<T>::epsilon());
+      }
+  });
+}
+
 TEST_CASE_TEMPLATE("a NaN reaches its own row and column and no other", T, float, double) {
   for_each_isa([](const Table& table) {
     std::mt19937 random(6);

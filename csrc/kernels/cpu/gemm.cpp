@@ -55,6 +55,11 @@ struct Plan {
     pack_b = g.b_col != 1 || g.m >= 512 || (g.m >= 256 && collides(g.b_row, 2048)) ||
              (g.m >= 64 && collides(g.b_row, g.k > 512 ? 2048 : 4096));
     copy_a = g.m >= 64 && g.n >= 128 && g.k >= 32 && g.a_row == 1 && collides(g.a_col, 2048);
+    if (g.stretches > 1) {
+      pack_b = copy_a = false;
+      k = g.k;
+      return;
+    }
     k = g.k <= 512 ? g.k : !pack_b && collides(g.b_row, 4096) ? 512 : g.k < 1024 ? g.k : 1024;
     if (!copy_a) return;
     a_stride = g.m + 64 / item;
@@ -144,13 +149,15 @@ __attribute__((noinline)) void blocks(const Gemm& g) {
   const ActivateFn<T> finish = activation<T>(g);
   char* const copy = static_cast<char*>(g.workspace);
 
-  std::int64_t p = g.m == 1 && !plan.pack_b ? sweep<T>(g) : 0;
+  std::int64_t p = g.m == 1 && g.stretches == 1 && !plan.pack_b ? sweep<T>(g) : 0;
   do {
     Tile<T> t;
     t.k = part(g.k - p, plan.k);
     const bool last = p + t.k == g.k;
     t.relu = last && g.activation == Activation::relu;
     t.c_row = g.c_row;
+    t.stretches = g.stretches;
+    t.a_jump = g.a_stretch - g.k * g.a_col;
     const T* a = static_cast<const T*>(g.a) + p * g.a_col;
     t.a = a;
     t.a_row = g.a_row;
@@ -204,10 +211,11 @@ template <class T>
 void gemm(const Gemm& g) {
   constexpr std::int64_t L = kLanes<T>;
   if (g.m <= 0 || g.n <= 0) return;
-  if (g.m > 1 && g.n == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias) return gemm<T>(transposed(g));
+  if (g.m > 1 && g.n == 1 && g.stretches == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias)
+    return gemm<T>(transposed(g));
   // One strip in L1 takes nanoseconds: it goes straight to its tiles.
   if (g.n > kTileVectors * L || g.m > 64 || g.k > 64 || g.b_col != 1) return blocks<T>(g);
-  if (g.m == 1 && !g.accumulate) return up_to_four<T, 1>(g, 0);
+  if (g.m == 1 && !g.accumulate && g.stretches == 1) return up_to_four<T, 1>(g, 0);
   const T* const start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
   const std::int64_t vectors = (g.n + L - 1) / L;
   const Tile<T> t = {static_cast<const T*>(g.a),
@@ -222,7 +230,9 @@ void gemm(const Gemm& g) {
                      g.k,
                      static_cast<std::size_t>(g.n - (vectors - 1) * L),
                      g.activation == Activation::relu,
-                     nullptr};
+                     nullptr,
+                     g.stretches,
+                     g.a_stretch - g.k * g.a_col};
   strip(t, g.m, vectors);
   if (const ActivateFn<T> finish = activation<T>(g)) finish(g.m, g.n, t.c, g.c_row, g.attr);
 }

@@ -1,0 +1,122 @@
+// The convolution, a row of output pixels at a time: the patches of neighbouring pixels overlap in
+// memory, so a row of them is a matrix that the product reads where it lies.
+#include "ops/conv_images.h"
+
+namespace pynn {
+namespace {
+
+using kernels::Gemm;
+
+class Forward {
+ public:
+  Forward(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w, const View* bias)
+      : g(g),
+        dtype(x.dtype),
+        item(item_size(x.dtype)),
+        images(g, item),
+        x_(x.data),
+        w_(w.data),
+        bias_(bias == nullptr ? nullptr : bias->data),
+        taps_(g, images.strides()),
+        parameters_(attrs.reals),
+        activation_(attrs.activation) {}
+
+  double pixel_work() const {
+    return 2 * static_cast<double>(g.depth()) * static_cast<double>(g.filters);
+  }
+  std::size_t workspace_bytes(std::int64_t width) const {
+    return kernels::table().gemm_workspace[index(dtype)](product(width));
+  }
+  const void* image(std::int64_t n, std::int64_t begin, std::int64_t end, void* memory) const {
+    return images.image(x_, n, begin, end, memory);
+  }
+
+  // c(width, filters) = the first pixels of row `line` of the result, counted through its slices.
+  void row(const void* image, std::int64_t line, std::int64_t width, void* c,
+           void* workspace) const {
+    const ImageStrides& s = images.strides();
+    const void* const from = moved(
+        image, line / g.out[1] * g.stride[0] * s.slice + line % g.out[1] * g.stride[1] * s.row,
+        item);
+    Gemm p = product(width);
+    p.workspace = workspace;
+    const std::int64_t taps = taps_.run * taps_.stretches;
+    for (std::int64_t group = 0; group < g.groups; ++group) {
+      const std::int64_t column = group * p.n;
+      p.c = moved(c, column, item);
+      for (std::size_t i = 0; i < taps_.outer.size(); ++i) {
+        p.a = moved(from, taps_.outer[i] + group * g.group_channels(), item);
+        p.b = moved(w_, static_cast<std::int64_t>(i) * taps * g.filters + column, item);
+        p.accumulate = i > 0;
+        p.bias = bias_ == nullptr || i > 0 ? nullptr : moved(bias_, column, item);
+        p.activation = i + 1 == taps_.outer.size() ? activation_ : kernels::Activation::linear;
+        kernels::table().gemm[index(dtype)](p);
+      }
+    }
+  }
+
+  ConvGeometry g;
+  DType dtype;
+  std::size_t item;
+  PaddedImages images;
+
+ private:
+  Gemm product(std::int64_t width) const {
+    Gemm p{};
+    p.m = width;
+    p.n = g.group_filters();
+    p.k = taps_.run;
+    p.a_row = g.stride[2] * images.strides().pixel;
+    p.a_col = p.b_col = 1;
+    p.b_row = p.c_row = g.filters;
+    p.stretches = taps_.stretches;
+    p.a_stretch = taps_.distance;
+    p.attr = parameters_.data();
+    return p;
+  }
+
+  const void *x_, *w_, *bias_;
+  Taps taps_;
+  std::array<double, 2> parameters_;
+  kernels::Activation activation_;
+};
+
+// body(image, line, chunk's spare memory) for every line of every image, a line being `rows` rows
+// of the result that begin at row_of(line).
+template <class RowOf, class Body>
+Launch over_lines(std::shared_ptr<const Forward> f, std::int64_t lines, std::int64_t rows,
+                  std::int64_t width, std::size_t spare, RowOf row_of, Body body) {
+  const double work = f->pixel_work() * static_cast<double>(rows * width);
+  const std::size_t padded = aligned(f->images.bytes()), workspace = f->workspace_bytes(width);
+  const Chunks chunks(f->g.batch * lines, work);
+  return [=](const RunState&) {
+    chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      const std::shared_ptr<void> memory = scratch(padded + aligned(spare) + workspace);
+      char* const bytes = static_cast<char*>(memory.get());
+      for (std::int64_t i = begin; i < end;) {
+        const std::int64_t n = i / lines, last = std::min(end, (n + 1) * lines);
+        const std::int64_t first_row = row_of(i - n * lines).first;
+        const std::int64_t last_row = row_of(last - 1 - n * lines).second;
+        const void* const image = f->image(n, first_row, last_row, bytes);
+        for (; i < last; ++i)
+          body(*f, image, i, i - n * lines, bytes + padded, bytes + padded + aligned(spare));
+      }
+    });
+  };
+}
+
+}  // namespace
+
+Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
+                    const View* bias, const View& y) {
+  const std::int64_t width = g.out[2] * g.filters;
+  return over_lines(
+      std::make_shared<const Forward>(g, attrs, x, w, bias), g.out[0] * g.out[1], 1, g.out[2], 0,
+      [](std::int64_t line) { return std::pair(line, line + 1); },
+      [to = y.data, width](const Forward& f, const void* image, std::int64_t at, std::int64_t line,
+                           void*, void* workspace) {
+        f.row(image, line, f.g.out[2], moved(to, at * width, f.item), workspace);
+      });
+}
+
+}  // namespace pynn

@@ -1,0 +1,103 @@
+// The gradient of a convolution by its kernel: products of transposed patches with the result's
+// gradient, summed over images in fixed parts that are added up in order.
+#include "ops/conv_images.h"
+
+namespace pynn {
+namespace {
+
+constexpr std::int64_t kParts = 16;
+
+class KernelSum {
+ public:
+  KernelSum(const ConvGeometry& g, const View& x, const View& y, const View& w)
+      : g_(g),
+        dtype_(w.dtype),
+        item_(item_size(w.dtype)),
+        images_(g, item_),
+        taps_(g, images_.strides()),
+        x_(x.data),
+        y_(y.data),
+        w_(w.data),
+        bytes_(w.bytes()),
+        size_(static_cast<std::size_t>(w.size())),
+        chunks_(g.batch, 2 * static_cast<double>(g.pixels()) * static_cast<double>(w.size()),
+                std::max<std::int64_t>((g.batch + kParts - 1) / kParts, 1)) {}
+
+  void run() const {
+    const std::size_t padded = aligned(images_.bytes()), sum_bytes = aligned(bytes_);
+    const std::size_t workspace = kernels::table().gemm_workspace[index(dtype_)](product());
+    const auto parts = static_cast<std::size_t>(chunks_.count());
+    const std::shared_ptr<void> all = scratch(sum_bytes * parts);
+    char* const sums = static_cast<char*>(all.get());
+    chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+      const std::shared_ptr<void> memory = scratch(padded + workspace);
+      for (std::int64_t n = begin; n < end; ++n)
+        add_image(images_.image(x_, n, 0, g_.out[0] * g_.out[1], memory.get()), n, n > begin,
+                  sums + chunk * sum_bytes, static_cast<char*>(memory.get()) + padded);
+    });
+    if (parts == 0) std::memset(w_, 0, bytes_);
+    if (parts > 0) std::memcpy(w_, sums, bytes_);
+    const auto add =
+        kernels::table()
+            .pointwise[static_cast<std::size_t>(kernels::Pointwise::add)][index(dtype_)];
+    for (std::size_t part = 1; part < parts; ++part) {
+      const void* const in[] = {w_, sums + part * sum_bytes};
+      add(size_, w_, in, nullptr);
+    }
+  }
+
+ private:
+  // Of a run of taps: (run, pixels of a slice) times (pixels, filters).
+  kernels::Gemm product() const {
+    kernels::Gemm p{};
+    p.m = taps_.run;
+    p.n = g_.group_filters();
+    p.k = g_.out[2];
+    p.a_row = p.b_col = 1;
+    p.a_col = g_.stride[2] * images_.strides().pixel;
+    p.b_row = p.c_row = g_.filters;
+    p.stretches = g_.out[1];
+    p.a_stretch = g_.stride[1] * images_.strides().row;
+    return p;
+  }
+
+  void add_image(const void* image, std::int64_t n, bool accumulate, void* sum,
+                 void* workspace) const {
+    kernels::Gemm p = product();
+    p.workspace = workspace;
+    for (std::int64_t d = 0; d < g_.out[0]; ++d) {
+      p.accumulate = accumulate || d > 0;
+      const void* const from = moved(image, d * g_.stride[0] * images_.strides().slice, item_);
+      const void* const dy =
+          moved(y_, (n * g_.out[0] + d) * g_.out[1] * g_.out[2] * g_.filters, item_);
+      std::int64_t tap = 0;
+      for (const std::int64_t outer : taps_.outer)
+        for (std::int64_t i = 0; i < taps_.stretches; ++i, tap += taps_.run)
+          for (std::int64_t group = 0; group < g_.groups; ++group) {
+            const std::int64_t column = group * p.n;
+            p.a = moved(from, outer + i * taps_.distance + group * g_.group_channels(), item_);
+            p.b = moved(dy, column, item_);
+            p.c = moved(sum, tap * g_.filters + column, item_);
+            kernels::table().gemm[index(dtype_)](p);
+          }
+    }
+  }
+
+  ConvGeometry g_;
+  DType dtype_;
+  std::size_t item_;
+  PaddedImages images_;
+  Taps taps_;
+  const void *x_, *y_;
+  void* w_;
+  std::size_t bytes_, size_;
+  Chunks chunks_;
+};
+
+}  // namespace
+
+Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const View& y, const View& w) {
+  return [sum = std::make_shared<const KernelSum>(g, x, y, w)](const RunState&) { sum->run(); };
+}
+
+}  // namespace pynn
