@@ -44,6 +44,7 @@ if TYPE_CHECKING:
         regularizers,
     )
     from pynn.control import cond, scan
+    from pynn.functions import function
     from pynn.layers.graph import Input
     from pynn.network import Network
     from pynn.random import seed
@@ -74,6 +75,7 @@ _NAMES = {
     "Tensor": "pynn.tensor",
     "Variable": "pynn.tensor",
     "cond": "pynn.control",
+    "function": "pynn.functions",
     "scan": "pynn.control",
     "seed": "pynn.random",
 }
@@ -92,6 +94,7 @@ __all__ = [
     "cond",
     "cuda",
     "datasets",
+    "function",
     "initializers",
     "layers",
     "losses",

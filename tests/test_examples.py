@@ -62,6 +62,10 @@ def test_mnist_mlp_reaches_its_accuracy():
     assert float(accuracy[1]) > 0.97
 
 
+def test_char_rnn_writes_on_where_a_verse_stops():
+    assert "this is the cow that tossed the dog" in run("char_rnn")
+
+
 def test_every_example_has_its_test():
     tested = set(re.findall(r'run\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
     assert tested == {path.stem for path in EXAMPLES.glob("*.py")}

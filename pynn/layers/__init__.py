@@ -98,6 +98,7 @@ from pynn.layers.preprocessing import (
     Normalization,
     Rescaling,
 )
+from pynn.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.resampling import (
     CenterCrop,
@@ -117,6 +118,8 @@ from pynn.layers.wrapper import Lambda, TimeDistributed
 __all__ = [
     "ELU",
     "GELU",
+    "GRU",
+    "LSTM",
     "SELU",
     "Activation",
     "ActivityRegularization",
@@ -132,6 +135,7 @@ __all__ = [
     "AvgPool3D",
     "BatchNorm",
     "BatchNormalization",
+    "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
     "Conv1D",
@@ -198,6 +202,7 @@ __all__ = [
     "SeparableConv2D",
     "SiLU",
     "Sigmoid",
+    "SimpleRNN",
     "Softmax",
     "Softplus",
     "Softsign",
