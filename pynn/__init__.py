@@ -31,6 +31,7 @@ from pynn._native import (
 if TYPE_CHECKING:
     from pynn import (
         activations,
+        autodiff,
         callbacks,
         cuda,
         datasets,
@@ -43,10 +44,20 @@ if TYPE_CHECKING:
         preprocessing,
         regularizers,
     )
+    from pynn.autodiff import (
+        custom_gradient,
+        grad,
+        hessian,
+        jacobian,
+        jvp,
+        value_and_grad,
+        vjp,
+    )
     from pynn.control import cond, scan
     from pynn.functions import function
     from pynn.layers.graph import Input
     from pynn.network import Network
+    from pynn.ops import stop_gradient
     from pynn.random import seed
     from pynn.tape import GradientTape
     from pynn.tensor import Tensor, Variable
@@ -56,6 +67,7 @@ __version__: str = _native.version
 # Names that are imported when they are first asked for, so that `import pynn` takes milliseconds.
 _MODULES = (
     "activations",
+    "autodiff",
     "callbacks",
     "cuda",
     "datasets",
@@ -78,6 +90,11 @@ _NAMES = {
     "function": "pynn.functions",
     "scan": "pynn.control",
     "seed": "pynn.random",
+    "stop_gradient": "pynn.ops",
+    **dict.fromkeys(
+        ("custom_gradient", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"),
+        "pynn.autodiff",
+    ),
 }
 
 __all__ = [
@@ -89,13 +106,19 @@ __all__ = [
     "Variable",
     "__version__",
     "activations",
+    "autodiff",
     "available_cpus",
     "callbacks",
     "cond",
     "cuda",
+    "custom_gradient",
     "datasets",
     "function",
+    "grad",
+    "hessian",
     "initializers",
+    "jacobian",
+    "jvp",
     "layers",
     "losses",
     "metrics",
@@ -107,6 +130,9 @@ __all__ = [
     "scan",
     "seed",
     "set_num_threads",
+    "stop_gradient",
+    "value_and_grad",
+    "vjp",
 ]
 
 

@@ -292,6 +292,7 @@ CASES: list[Case] = [
       for name, reduce in (("max_pool", np.nanmax), ("avg_pool", np.nanmean))
       for size, strides, padding in (
           (2, None, "valid"), ((2, 3), 1, "valid"), (2, (1, 2), "valid"), (2, 2, "same"))],
+    ("stop_gradient", np.copy, (X,), {}),
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip

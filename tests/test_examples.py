@@ -50,6 +50,18 @@ def test_regression_beats_the_linear_fit():
     assert network > 0.9 > linear > 0
 
 
+def test_linear_regression_finds_the_best_line():
+    found = re.findall(r"y = (\S+) x \+ (\S+)", run("linear_regression"))
+    assert found[-1] == found[-2]
+
+
+def test_gradient_tape():
+    text = run("gradient_tape")
+    assert float(re.search(r"perceptron: (\S+)%", text)[1]) > 97
+    assert float(re.search(r"error (\S+)", text)[1]) < 0.05
+    assert re.findall(r"at 1: (\S+)", text) == ["0.5403", "-0.8415", "-0.5403"]
+
+
 def test_custom_layer():
     assert run("custom_layer")
 

@@ -13,7 +13,16 @@ from pynn import _native, ops
 
 # Without a gradient, or with one that is tested apart.
 FLAT = {"argmax", "argmin", "argsort", "one_hot", "zeros_like", "ones_like", "cast", "where"}
-FLAT |= {"take_along_last", "any", "all", "floor_divide", "isinf", "isclose", "allclose"}
+FLAT |= {
+    "stop_gradient",
+    "take_along_last",
+    "any",
+    "all",
+    "floor_divide",
+    "isinf",
+    "isclose",
+    "allclose",
+}
 
 
 @pytest.mark.parametrize("name", SMOOTH)

@@ -12,7 +12,7 @@ from op_cases import BINARY, CASES, PUBLIC, SMOOTH, TABLE, call, pair, points
 from pynn import Tensor, _native, ops
 
 # What is constant between jumps, or has cases that depend on no floating-point numbers.
-CONSTANT = {"cast", "floor_divide", "ones_like", "zeros_like"}
+CONSTANT = {"cast", "floor_divide", "ones_like", "stop_gradient", "zeros_like"}
 CONTINUOUS = [
     (name, arguments, options)
     for name, _, arguments, options in CASES

@@ -14,6 +14,7 @@ PYBIND11_MODULE(_native, m) {
   bindings::add_recorder(m);
   bindings::add_executable(m);
   bindings::add_tape(m);
+  bindings::add_custom_gradient(m);
   bindings::add_frozen(m);
   bindings::add_training(m);
   bindings::add_host_call(m);

@@ -241,6 +241,8 @@ constexpr OpDoc kDocs[] = {
      "channels).",
      "avg_pool([[[1.0], [4.0], [2.0], [4.0]]], 2)",
      "array([[[2.5],\n        [3. ]]], dtype=float32)"},
+    {"stop_gradient", "``x``, as a constant for gradients: none passes.", "stop_gradient([1.0, 2.0])",
+     "array([1., 2.], dtype=float32)"},
     {"zeros", "An array of zeros.", "zeros((2,))", "array([0., 0.], dtype=float32)"},
     {"ones", "An array of ones.", "ones((2,))", "array([1., 1.], dtype=float32)"},
     {"full", "An array of one value.", "full((2,), 7)", "array([7, 7])"},

@@ -12,6 +12,7 @@ void add_ops(py::module_& m) {
   add_pooling_functions(rows);
   add_index_functions(rows);
   add_composed_functions(rows);
+  add_gradient_functions(rows);
   add_functions(ops, "pynn.ops", rows);
 }
 

@@ -21,6 +21,7 @@ void add_composed_functions(std::vector<PyMethodDef>& rows);
 // Functions that are methods of Tensor too.
 void add_index_methods(std::vector<PyMethodDef>& rows);
 void add_composed_methods(std::vector<PyMethodDef>& rows);
+void add_gradient_functions(std::vector<PyMethodDef>& rows);
 
 // The docstring's text of an op function: equation, parameters, result, example. A general one for
 // a row that has no equation in the table yet.

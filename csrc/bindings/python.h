@@ -102,6 +102,7 @@ void add_ops(py::module_& m);
 void add_recorder(py::module_& m);
 void add_executable(py::module_& m);
 void add_tape(py::module_& m);
+void add_custom_gradient(py::module_& m);
 void add_frozen(py::module_& m);
 void add_training(py::module_& m);
 void add_host_call(py::module_& m);

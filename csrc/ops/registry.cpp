@@ -18,6 +18,7 @@ namespace pynn {
   ROW(recurrence)          \
   ROW(random)              \
   ROW(host)                \
+  ROW(custom)              \
   ROW(pool)                \
   ROW(control)
 
