@@ -79,6 +79,11 @@ def _softmax(x: Array, axis: int = -1) -> Array:
     return e / e.sum(axis, keepdims=True)
 
 
+def _standardize(x: Array, axis: int, epsilon: float, center: bool = True) -> Array:
+    x = x - x.mean(axis, keepdims=True) if center else x
+    return x / np.sqrt((x**2).mean(axis, keepdims=True) + epsilon)
+
+
 def _logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
     return np.log(np.exp(x).sum(axis, keepdims=keepdims))
 
@@ -216,6 +221,8 @@ CASES: list[Case] = [
     *[("softmax", _softmax, (X,), {"axis": axis}) for axis in (0, 1, -1)],
     *[("log_softmax", lambda x, axis: np.log(_softmax(x, axis)), (X,), {"axis": axis})
       for axis in (0, 1, -1)],
+    *[("standardize", _standardize, (X,), {"axis": axis, "epsilon": 0.1, "center": center})
+      for axis, center in product((0, 1, -1), (False, True))],
     *[("logsumexp", _logsumexp, (X,), {"axis": axis, "keepdims": keep})
       for axis, keep in product((0, 1, -1), (False, True))],
     ("matmul", np.matmul, (M.T, M), {}),

@@ -14,6 +14,7 @@ void add_pointwise_functions(std::vector<PyMethodDef>& rows);
 void add_array_functions(std::vector<PyMethodDef>& rows);
 void add_conv_functions(std::vector<PyMethodDef>& rows);
 void add_creation_functions(std::vector<PyMethodDef>& rows);
+void add_normalization_functions(std::vector<PyMethodDef>& rows);
 void add_pooling_functions(std::vector<PyMethodDef>& rows);
 void add_index_functions(std::vector<PyMethodDef>& rows);
 void add_composed_functions(std::vector<PyMethodDef>& rows);

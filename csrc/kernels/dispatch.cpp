@@ -12,7 +12,7 @@
 // One row per file of kernels/cpu: its kernels enter a table through fill_<name>.
 // clang-format off
 #define PYNN_FAMILIES(ROW, isa)                                                     \
-  ROW(isa, pointwise) ROW(isa, stages) ROW(isa, reduce) ROW(isa, softmax)           \
+  ROW(isa, pointwise) ROW(isa, stages) ROW(isa, reduce) ROW(isa, softmax) ROW(isa, norm)           \
   ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv) ROW(isa, gemm_bf16) \
   ROW(isa, pool)
 // clang-format on

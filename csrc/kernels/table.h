@@ -89,6 +89,14 @@ using RowsFn = void (*)(std::size_t rows, std::size_t cols, const void* x, void*
 using RowsGradFn = void (*)(std::size_t rows, std::size_t cols, const void* dy, const void* y,
                             void* dx);
 
+// Rows of mean 0 (where `center`) and variance 1: y = (x - mean) scale, scale = 1 / sqrt(mean((x -
+// mean)^2) + epsilon), of which there is one a row. The mean counts as 0 without `center`.
+using StandardizeFn = void (*)(std::size_t rows, std::size_t cols, bool center, double epsilon,
+                               const void* x, void* y, void* scale);
+// dx = scale (dy - mean(dy) - y mean(dy y)), the first mean where `center`.
+using StandardizeGradFn = void (*)(std::size_t rows, std::size_t cols, bool center, const void* dy,
+                                   const void* y, const void* scale, void* dx);
+
 // Elements [first, first + n) of a random stream: element i depends on (key, stream, i) alone, so
 // any partition of the range gives the same bits. `first` is a multiple of 4.
 using RandomFn = void (*)(std::uint64_t key, std::uint64_t stream, std::uint64_t first,
@@ -181,6 +189,8 @@ struct Table {
   // in a panel rows are pair_panel items long, whether they are used or not.
   GemmFn gemm_pairs;
   std::int64_t pair_panel;
+  StandardizeFn standardize[kDTypes];  // f32 f64
+  StandardizeGradFn standardize_grad[kDTypes];
 };
 
 // The table in use: chosen once by what the CPU has, or by PYNN_ISA. Throws ValueError for a name

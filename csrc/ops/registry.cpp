@@ -12,6 +12,7 @@ namespace pynn {
   ROW(matmul)              \
   ROW(conv)                \
   ROW(softmax)             \
+  ROW(norm)                \
   ROW(gather)              \
   ROW(along)               \
   ROW(indexing)            \

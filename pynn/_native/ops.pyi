@@ -512,6 +512,14 @@ def random_normal(
     seed: int | None = None,
 ) -> Any: ...
 @overload
+def standardize(
+    x: Tensor, axis: int = -1, epsilon: float = 1e-05, center: bool = True
+) -> Tensor: ...
+@overload
+def standardize(
+    x: ArrayLike, axis: int = -1, epsilon: float = 1e-05, center: bool = True
+) -> NDArray[Any]: ...
+@overload
 def max_pool(
     x: Tensor,
     pool_size: int | Sequence[int],

@@ -6,7 +6,7 @@ from typing import Any
 
 from pynn import checks, initializers, ops
 from pynn._native import Tensor
-from pynn.layers.normalization import Normalizer, moments, wide
+from pynn.layers.normalization import Normalizer, wide
 from pynn.layers.weights import Shape
 
 
@@ -108,16 +108,21 @@ class BatchNormalization(Normalizer):
         x = wide(x)
         if self.training and self.trainable:
             features = self.places(x.ndim)
-            mean, centred, variance = moments(
-                x, tuple(i for i in range(x.ndim) if i not in features)
-            )
+            others = tuple(i for i in range(x.ndim) if i not in features)
+            mean = x.mean(others, keepdims=True)
+            centred = x - mean
+            variance = ops.square(centred).mean(others, keepdims=True)
             for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
                 now = batch.reshape(self.extents)
                 moving.assign(moving * self.momentum + now * (1 - self.momentum))
         else:
             centred = x - self.aligned(self.moving_mean, x.ndim)
             variance = self.aligned(self.moving_variance, x.ndim)
-        return self.affine(centred, ops.rsqrt(variance + self.epsilon)).astype(self.dtype)
+        factor = ops.rsqrt(variance + self.epsilon)
+        if self.scale:
+            factor = factor * self.aligned(self.gamma, x.ndim)
+        y: Tensor = centred * factor
+        return (y + self.aligned(self.beta, x.ndim) if self.center else y).astype(self.dtype)
 
 
 BatchNorm = BatchNormalization

@@ -98,23 +98,25 @@ class Normalizer(Layer):
         extents = dict(zip(places, self.extents, strict=True))
         return weight.reshape([extents.get(i, 1) for i in range(rank)])
 
-    def affine(self, centred: Tensor, factor: Tensor) -> Tensor:
-        """Return ``γ (centred factor) + β``."""
-        rank = centred.ndim
-        y = centred * (factor * self.aligned(self.gamma, rank) if self.scale else factor)
-        return y + self.aligned(self.beta, rank) if self.center else y
+    def affine(self, standard: Tensor) -> Tensor:
+        """Return ``γ x̂ + β`` in the layer's dtype."""
+        y = standard * self.aligned(self.gamma, standard.ndim) if self.scale else standard
+        return (y + self.aligned(self.beta, y.ndim) if self.center else y).astype(self.dtype)
+
+    def standardized(self, x: Tensor, center: bool = True) -> Tensor:
+        """Return ``(x - μ) / √(σ² + ε)`` over `axis`; without `center` μ is 0."""
+        places = self.places(x.ndim)
+        rest = [i for i in range(x.ndim) if i not in places]
+        order = [*rest, *places]
+        turned = wide(x).transpose(*order)
+        rows = turned.reshape(*(x.shape[i] for i in rest), -1)
+        y: Tensor = ops.standardize(rows, -1, self.epsilon, center)
+        return y.reshape(turned.shape).transpose(*(order.index(i) for i in range(x.ndim)))
 
 
 def wide(x: Tensor) -> Tensor:
     """Compute statistics of bfloat16 values in float32."""
     return x.astype("float32") if x.dtype == "bfloat16" else x
-
-
-def moments(x: Tensor, axes: tuple[int, ...]) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the mean over `axes`, kept with extent 1, the differences to it, and the variance."""
-    mean = x.mean(axes, keepdims=True)
-    centred = x - mean
-    return mean, centred, ops.square(centred).mean(axes, keepdims=True)
 
 
 class LayerNormalization(Normalizer):
@@ -186,8 +188,7 @@ class LayerNormalization(Normalizer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        _, centred, variance = moments(wide(x), self.places(x.ndim))
-        return self.affine(centred, ops.rsqrt(variance + self.epsilon)).astype(self.dtype)
+        return self.affine(self.standardized(x))
 
 
 class GroupNormalization(Normalizer):
@@ -271,11 +272,10 @@ class GroupNormalization(Normalizer):
         groups = channels if self.groups == -1 else self.groups
         space = math.prod(x.shape[1:-1])
         grouped = wide(x).reshape(x.shape[0], space, groups, channels // groups)
-        _, centred, variance = moments(grouped, (1, 3))
-        standard = centred * ops.rsqrt(variance + self.epsilon)
-        y = standard.reshape(x.shape)
-        y = y * self.gamma if self.scale else y
-        return (y + self.beta if self.center else y).astype(self.dtype)
+        turned = grouped.transpose(0, 2, 1, 3)  # each sample's groups as rows
+        rows = turned.reshape(x.shape[0], groups, -1)
+        y: Tensor = ops.standardize(rows, -1, self.epsilon)
+        return self.affine(y.reshape(turned.shape).transpose(0, 2, 1, 3).reshape(x.shape))
 
 
 class RMSNormalization(Normalizer):
@@ -335,9 +335,7 @@ class RMSNormalization(Normalizer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        x = wide(x)
-        power = ops.square(x).mean(self.places(x.ndim), keepdims=True)
-        return self.affine(x, ops.rsqrt(power + self.epsilon)).astype(self.dtype)
+        return self.affine(self.standardized(x, center=False))
 
 
 class UnitNormalization(Layer):
