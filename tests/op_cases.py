@@ -70,6 +70,9 @@ INDEX = np.array([2, 0, 1, 2])
 AT = np.array([[[0, 1, -1, 2, 0], [3, 0, 2, -1, 1]]])  # (1, 2, 5): of axis 1 of X
 
 
+BAGS = np.array([[2, 0, 2, 1], [1, -1, 1, 1]])
+
+
 def _one_hot(x: Array, depth: int) -> Array:
     return np.eye(depth)[x]
 
@@ -256,6 +259,7 @@ CASES: list[Case] = [
     ("pad", lambda x, pad_width: np.pad(x, pad_width), (X,), {"pad_width": 1}),
     *[("take", lambda x, axis: np.take(x, INDEX, axis), (X,), {"axis": axis})
       for axis in (0, 1, -1)],
+    ("take_sum", lambda x: np.take(x, BAGS, 0).sum(1), (X,), {}),
     ("take_along_last", _take_along_last, (X, np.argmax(X, -1)), {}),
     *[("take_along_axis", np.take_along_axis, (X,), {"indices": np.argsort(X, axis), "axis": axis})
       for axis in (0, 1, 2)],
@@ -314,6 +318,8 @@ def reference(name: str) -> Callable[..., Any]:
 def call(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
     if name == "concatenate":
         return ops.concatenate(arguments, **options)
+    if name == "take_sum":
+        return ops.take_sum(*arguments, BAGS)
     if name == "take":
         return ops.take(*arguments, INDEX, **options)
     if name == "stack":

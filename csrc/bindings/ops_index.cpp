@@ -36,6 +36,13 @@ constexpr Function index_put_function{"index_put", "x, key, values", nullptr,
 constexpr Function index_add_function{"index_add", "x, key, values", nullptr,
                                       updated<ops::index_add>};
 
+constexpr Function take_sum_function{
+    "take_sum", "x, indices", nullptr, [](Call& call) {
+      Operands operands;
+      const Tensor& x = operands.take(call[0]);
+      const Tensor& indices = operands.take(call[1]);
+      return operands.result(operands.run([&] { return ops::take_sum(x, indices); }));
+    }};
 constexpr Function take_along_axis_function{
     "take_along_axis", "x, indices, axis=-1", nullptr, [](Call& call) {
       Operands operands;
@@ -122,12 +129,12 @@ std::vector<PyType_Slot> tensor_index_slots() {
 }
 
 void add_index_functions(std::vector<PyMethodDef>& rows) {
-  rows.insert(rows.end(),
-              {op_row<index_put_function>(), op_row<index_add_function>(),
-               op_row<take_along_axis_function>(), op_row<put_along_axis_function>(),
-               op_row<sort_function>(), op_row<argsort_function>(), op_row<topk_function>(),
-               op_row<nonzero_function>(), op_row<linear_recurrence_function>(),
-               op_row<cumsum_function>(), op_row<cumprod_function>()});
+  rows.insert(rows.end(), {op_row<index_put_function>(), op_row<index_add_function>(),
+                           op_row<take_sum_function>(), op_row<take_along_axis_function>(),
+                           op_row<put_along_axis_function>(), op_row<sort_function>(),
+                           op_row<argsort_function>(), op_row<topk_function>(),
+                           op_row<nonzero_function>(), op_row<linear_recurrence_function>(),
+                           op_row<cumsum_function>(), op_row<cumprod_function>()});
 }
 
 void add_index_methods(std::vector<PyMethodDef>& rows) {

@@ -30,13 +30,75 @@ Launch prepare_take(const Attrs& a, std::span<const View> in, std::span<const Vi
   };
 }
 
-// --- scatter_add: dims = {axis}, more = shape of dx; (dy, indices) -> dx, dx[indices] += dy.
-// Threads share columns (of a cache line), never rows: each element is added up in the order of the
-// indices.
+// --- take_sum: x (n, inner...), indices (i..., k) -> (i..., inner...), the sums of k rows each
+
+Shape bags(const Shape& indices) {
+  Shape out = indices;
+  out.erase(out.rank() - 1);
+  return out;
+}
+
+Launch prepare_take_sum(std::span<const View> in, std::span<const View> out) {
+  const TakeSizes s(in[0].shape, in[1].shape, 0);
+  const std::int64_t k = in[1].shape.back();
+  const DType dtype = in[0].dtype;
+  const auto add =
+      kernels::table().pointwise[static_cast<int>(kernels::Pointwise::add)][index(dtype)];
+  const auto row_bytes = static_cast<std::size_t>(s.inner) * item_size(dtype);
+  const Chunks chunks(element_count(bags(in[1].shape)),
+                      16 + static_cast<double>(k) * (16 + 2 * static_cast<double>(s.inner)));
+  return [=, x = in[0].as<const char>(), y = out[0].as<char>(),
+          indices = Indices(in[1])](const RunState&) {
+    chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t bag = begin; bag < end; ++bag) {
+        char* const sum = y + static_cast<std::size_t>(bag) * row_bytes;
+        std::memset(sum, 0, row_bytes);
+        for (std::int64_t i = bag * k; i < (bag + 1) * k; ++i) {
+          const std::int64_t from = indices.within(s.n, i, "take_sum");
+          const void* const operands[] = {sum, x + static_cast<std::size_t>(from) * row_bytes};
+          add(static_cast<std::size_t>(s.inner), sum, operands, nullptr);
+        }
+      }
+    });
+  };
+}
+
+void add_take_sum(OpTable& table) {
+  Op row;
+  row.name = "take_sum";
+  row.traits = kContiguous;
+  row.arity = 2;
+  row.infer = [](const Attrs&, std::span<const TensorType> in) {
+    check_indices("take_sum", in[1].dtype);
+    if (in[0].dtype != DType::f32 && in[0].dtype != DType::f64)
+      fail<TypeError>("take_sum: expected float32 or float64, got ", name(in[0].dtype));
+    if (in[0].shape.empty() || in[1].shape.empty())
+      fail<ValueError>("take_sum: expected rows and bags of indices, got shapes ", in[0].shape,
+                       " and ", in[1].shape);
+    return std::vector<TensorType>{{in[0].dtype, taken_shape(in[0].shape, bags(in[1].shape), 0)}};
+  };
+  row.prepare = [](const Attrs&, std::span<const View> in, std::span<const View> out) {
+    return prepare_take_sum(in, out);
+  };
+  row.gradient = [](const GradientArgs& g) {
+    static const Op& scatter = op("scatter_add");
+    Attrs attrs;
+    attrs.dims = {0};
+    attrs.more = g.inputs[0].shape();
+    attrs.flag = true;
+    return std::vector<Tensor>{apply1(scatter, attrs, {g.doutputs[0], g.inputs[1]}), Tensor()};
+  };
+  table.add(std::move(row));
+}
+
+// --- scatter_add: dims = {axis}, more = shape of dx, flag = whether dy has one row for all indices
+// along the last axis; (dy, indices) -> dx, dx[indices] += dy. Threads share columns (of a
+// cache line), never rows: each element is added up in the order of the indices.
 
 template <class T>
 Launch prepare_scatter(const Attrs& a, const View& dy, const View& index_view, const View& dx) {
   const TakeSizes s(a.more, index_view.shape, a.dims[0]);
+  const std::int64_t bag = a.flag ? std::max<std::int64_t>(index_view.shape.back(), 1) : 1;
   const std::int64_t width = std::min<std::int64_t>(s.inner, kAlignment / sizeof(T));
   const std::int64_t across = s.inner == 0 ? 0 : (s.inner + width - 1) / width;
   const Chunks chunks(s.outer * across, kItemWork * static_cast<double>((s.count + s.n) * width));
@@ -47,12 +109,13 @@ Launch prepare_scatter(const Attrs& a, const View& dy, const View& index_view, c
         const std::int64_t column = task % across * width;
         const std::int64_t columns = std::min(width, s.inner - column);
         T* const base = to + task / across * s.n * s.inner + column;
-        const T* source = from + task / across * s.count * s.inner + column;
+        const T* source = from + task / across * (s.count / bag) * s.inner + column;
         for (std::int64_t i = 0; i < s.n; ++i) std::fill_n(base + i * s.inner, columns, T{0});
-        for (std::int64_t i = 0; i < s.count; ++i, source += s.inner) {
-          T* target = base + indices.within(s.n, i, "scatter_add") * s.inner;
-          for (std::int64_t j = 0; j < columns; ++j) target[j] += source[j];
-        }
+        for (std::int64_t first = 0; first < s.count; first += bag, source += s.inner)
+          for (std::int64_t i = first; i < first + bag; ++i) {
+            T* target = base + indices.within(s.n, i, "scatter_add") * s.inner;
+            for (std::int64_t j = 0; j < columns; ++j) target[j] += source[j];
+          }
       }
     });
   };
@@ -81,7 +144,7 @@ void add_take(OpTable& table) {
   scatter.arity = 2;
   scatter.infer = [](const Attrs& a, std::span<const TensorType> in) {
     check_indices("scatter_add", in[1].dtype);
-    const Shape expected = taken_shape(a.more, in[1].shape, a.dims[0]);
+    const Shape expected = taken_shape(a.more, a.flag ? bags(in[1].shape) : in[1].shape, a.dims[0]);
     if (!(in[0].shape == expected))
       fail<ValueError>("scatter_add: expected values of shape ", expected, ", got ", in[0].shape);
     return std::vector<TensorType>{{in[0].dtype, a.more}};
@@ -92,7 +155,10 @@ void add_take(OpTable& table) {
     });
   };
   scatter.gradient = [](const GradientArgs& g) {
-    return std::vector<Tensor>{ops::take(g.doutputs[0], g.inputs[1], g.attrs.dims[0]), Tensor()};
+    return std::vector<Tensor>{g.attrs.flag
+                                   ? ops::take_sum(g.doutputs[0], g.inputs[1])
+                                   : ops::take(g.doutputs[0], g.inputs[1], g.attrs.dims[0]),
+                               Tensor()};
   };
   table.add(std::move(scatter));
 }
@@ -138,6 +204,7 @@ void add_one_hot(OpTable& table) {
 
 void register_gather(OpTable& table) {
   add_take(table);
+  add_take_sum(table);
   add_one_hot(table);
 }
 
@@ -148,6 +215,14 @@ Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis) {
   Attrs attrs;
   attrs.dims = {checked_axis("take", axis, x.shape())};
   return apply1(row, attrs, {x, as_indices(indices)});
+}
+
+// bfloat16 is added up in float32.
+Tensor take_sum(const Tensor& x, const Tensor& indices) {
+  static const Op& row = op("take_sum");
+  const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const Tensor y = apply1(row, {}, {cast(x, dtype), as_indices(indices)});
+  return x.dtype() == DType::bf16 ? cast(y, DType::bf16) : y;
 }
 
 Tensor scatter_add(const Tensor& values, const Tensor& indices, std::int64_t axis,

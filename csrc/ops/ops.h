@@ -89,6 +89,8 @@ Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool cent
 
 // --- indexing (gather.cpp, along.cpp; by NumPy's keys: indexing.h)
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
+// x (n, ...), indices (i..., k) -> (i..., ...): the sums of k rows of x each.
+Tensor take_sum(const Tensor& x, const Tensor& indices);
 // Values (outer..., i..., inner...) added up at indices (i...) of `axis` into zeros of `shape`.
 Tensor scatter_add(const Tensor& values, const Tensor& indices, std::int64_t axis,
                    const Shape& shape);

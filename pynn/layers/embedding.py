@@ -150,8 +150,8 @@ class EmbeddingBag(Embedding):
         self.combiner = checks.one_of(combiner, ("sum", "mean"), "EmbeddingBag: combiner")
 
     def forward(self, x: Tensor) -> Tensor:
-        rows: Tensor = ops.take(self.embeddings, symbols(x))
-        return rows.sum(-2) if self.combiner == "sum" else rows.mean(-2)
+        total: Tensor = ops.take_sum(self.embeddings, symbols(x))
+        return total if self.combiner == "sum" else total * (1 / x.shape[-1])
 
     def check_input(self, shape: Shape) -> None:
         if len(shape) < 2:
