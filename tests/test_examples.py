@@ -66,6 +66,18 @@ def test_custom_layer():
     assert run("custom_layer")
 
 
+def test_transfer_learning_beats_learning_from_nothing() -> None:
+    pytest.importorskip(
+        "sklearn", reason="the digits come with scikit-learn, which is not installed"
+    )
+    text = run("transfer_learning")
+    nothing, head, tuned = (
+        float(number) for number in re.findall(r"(?:nothing|head|tuned) (0\.\d+)", text)
+    )
+    assert "base unchanged: True" in text
+    assert nothing + 0.05 < min(head, tuned)
+
+
 def test_mnist_mlp_reaches_its_accuracy():
     if not (Path(os.environ.get("PYNN_DATA_DIR", "")) / "mnist").is_dir():
         pytest.skip("MNIST is not here: set PYNN_DATA_DIR to a folder that has mnist/")

@@ -60,6 +60,22 @@ def test_a_frozen_layer_predicts_while_the_rest_trains() -> None:
     assert (norm.get_weights()[2] != before[2]).any()
 
 
+def test_freezing_a_network_freezes_its_running_averages() -> None:
+    x = np.random.default_rng(0).normal(3, 2, (32, 4)).astype("float32")
+    base = Network([BatchNorm(center=False, scale=False, input_shape=(4,))], name="base")
+    net = Network([base, Dense(1)])
+    net.use(loss="mse", optimizer="sgd")
+    net.fit(x, x[:, :1], verbose=0)
+    base.trainable = False
+    before = base.get_weights()
+    net.fit(x, x[:, :1], verbose=0)
+    for a, b in zip(base.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(a, b)
+    base.trainable = True
+    net.fit(x, x[:, :1], verbose=0)
+    assert (base.get_weights()[0] != before[0]).any()
+
+
 def test_a_loss_that_is_not_finite_returns_the_running_averages() -> None:
     x = np.random.default_rng(0).normal(3, 2, (32, 4)).astype("float32")
     norm = BatchNorm(input_shape=(4,))

@@ -139,8 +139,7 @@ class Normalization(Layer):
         """
         array = checks.batch(data, f"{self}: data")
         checks.finite(array, f"{self}: data")
-        self._ensure_built(array.shape[1:])
-        self.check_input(array.shape)
+        self(array[:1])  # which builds the layer, or checks the shape
         x = Tensor(array, "float64")
         axes = tuple(i for i in range(x.ndim) if self.axis is None or i != self.axis % x.ndim)
         if self.method == "z-score":

@@ -67,7 +67,10 @@ class Weighted:
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._state.trainable = bool(value)
+        for layer in self.walk():  # a frozen layer freezes what it is made of
+            if layer._state.trainable != bool(value):
+                layer._state.trainable = bool(value)
+                layer._state.changed()
 
     @property
     def built(self) -> bool:
