@@ -6,6 +6,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_cases import CASES
+from test_layer_cases import Programs, close, flat, made
 
 import pynn
 from pynn import GradientTape, Network, Tensor, Variable, _native, ops
@@ -13,6 +15,31 @@ from pynn.layers import Activation, BatchNormalization, Dense, Dropout, Layer
 
 X = np.random.default_rng(3).normal(size=(6, 4)).astype("float32")
 Y = np.random.default_rng(4).normal(size=(6, 2)).astype("float32")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_layer_gives_a_tape_the_gradients_that_it_gives_a_recording(name: str) -> None:
+    case = CASES[name]
+    layer, arrays = made(case, "float64"), case.arrays("float64")
+    programs = Programs(case, layer, arrays)
+    if programs.forward.random or not any(programs.known):
+        pytest.skip("draws other numbers each time, or has no gradient")
+    expected = programs.gradients(arrays)
+    inputs = [Tensor(x) for x in arrays]
+    with GradientTape() as tape:
+        tape.watch([x for x in inputs if "float" in x.dtype])
+        outputs = flat(case.call(layer, inputs, **({"training": True} if case.training else {})))
+        terms = [
+            (y * Tensor(r)).sum()
+            for y, r in zip(outputs, programs.weights, strict=True)
+            if "float" in y.dtype
+        ]
+        loss = sum(terms[1:], start=terms[0])
+    sources = [x for x in inputs if "float" in x.dtype] + layer.parameters
+    for i, (found, wanted) in enumerate(zip(tape.gradient(loss, sources), expected, strict=True)):
+        assert (found is None) == (wanted is None)
+        if found is not None:
+            close(found.numpy(), wanted, 1e-10, f"source {i}")
 
 
 def mlp(**options: Any) -> Network:
