@@ -34,8 +34,8 @@ py::list custom_gradient(const py::list& inputs, const py::list& values, py::han
   auto custom = std::make_shared<CustomGradient>();
   custom->name = "custom_gradient";
   for (const Tensor& y : outputs) custom->outputs.push_back(y.type());
-  custom->differentiate = [keeper = shared_reference(rule.ptr())](
-                              std::span<const Tensor> doutputs) {
+  custom->differentiate = [keeper =
+                               shared_reference(rule.ptr())](std::span<const Tensor> doutputs) {
     return call_rule(keeper.get(), doutputs);
   };
   py::list results;
