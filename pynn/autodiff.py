@@ -303,8 +303,8 @@ def custom_gradient(function: F) -> F:
     Returns
     -------
     callable
-        ``f(*x, **options)`` without the rule. Arguments given by position become tensors. Inside the
-        functions of `scan` and `cond` the rule can only use the gradients that it gets.
+        ``f(*x, **options)`` without the rule. Arguments given by position become tensors. Inside
+        the functions of `scan` and `cond` the rule can only use the gradients that it gets.
 
     Raises
     ------
