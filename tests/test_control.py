@@ -145,6 +145,27 @@ def test_a_gradient_goes_back_through_the_numbers_that_were_drawn() -> None:
     np.testing.assert_allclose(dw, masks.sum(), rtol=1e-6)
 
 
+def test_tapes_follow_scan_and_cond_to_any_order() -> None:
+    w = pynn.Variable(2.0)
+    with pynn.GradientTape() as outer:
+        with pynn.GradientTape() as inner:
+            y, _ = pynn.scan(lambda c, x: (c * w + x, None), 1.0, [1.0, 2.0, 3.0])
+        first = inner.gradient(y, w)  # of w^3 + w^2 + 2 w + 3
+    assert (float(y), float(first), float(outer.gradient(first, w))) == (19.0, 18.0, 14.0)
+    with pynn.GradientTape() as tape:
+        y = pynn.cond(w > 1, lambda: w * w, lambda: w)
+    assert float(tape.gradient(y, w)) == 4.0
+
+
+def test_a_tape_sees_the_random_numbers_that_were_drawn() -> None:
+    w = pynn.Variable(2.0)
+    with pynn.GradientTape() as tape:
+        total, masks = pynn.scan(
+            lambda c, _: (c + w * (m := ops.random_uniform(())), m), 0.0, length=4
+        )
+    np.testing.assert_allclose(tape.gradient(total, w), ops.sum(masks), rtol=1e-6)
+
+
 def conditional(double: bool) -> Callable[[Any], Any]:
     return lambda x: pynn.cond(double, lambda x: x * 2, lambda x: x, x)
 
