@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pynn import checks
+from pynn.layers.graph import Node
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -38,7 +39,7 @@ def inputs(network: Network, x: Any, name: str, finite: bool) -> NDArray[Any]:
     """Check inputs and lay them out; builds the network where this is the first it sees."""
     array = checks.batch(x, name)
     if not network.built:
-        network._ensure_built(array.shape[1:])
+        network._infer(Node(array.shape[1:]))
     if array.shape == network.input_shape:
         raise ValueError(
             f"{name} expects one row a sample, got one sample of shape {array.shape}; "

@@ -120,8 +120,8 @@ class Network(Trainable, Layer):
                 self._state.input_shape = layer.input_shape
             known = self.built if self._layers else self._state.input_shape is not None
             if known:
-                shape = self._state.output_shape if self._layers else self._state.input_shape
-                self._state.output_shape = layer._infer(shape or ())
+                last = self._state.outputs if self._layers else Node(self._state.input_shape)
+                self._state.outputs = layer._infer(last)
                 self._state.built = True
             self._layers = [*self._layers, layer]
 
@@ -130,9 +130,10 @@ class Network(Trainable, Layer):
         if not self._layers:
             raise ValueError(f"{self} has no layers yet: add one")
         with unchanged_on_failure(self.walk()):
+            outputs = Node(input_shape)
             for layer in self._layers:
-                input_shape = layer._infer(input_shape)
-        self._state.output_shape = input_shape
+                outputs = layer._infer(outputs)
+        self._state.outputs = outputs
 
     def forward(self, x: Tensor) -> Tensor:
         with self._precise():
@@ -157,7 +158,7 @@ class Network(Trainable, Layer):
         expected = ", ".join(map(str, ("batch", *(self.input_shape or ()))))
         raise ValueError(f"{self} expects inputs of shape ({expected}), got {shape}")
 
-    def input_dtype(self, dtype: str) -> str:
+    def input_dtype(self, dtype: str, i: int = 0) -> str:
         return self._layers[0].input_dtype(dtype) if self._layers else dtype
 
     def freeze(self) -> Frozen:
@@ -232,7 +233,7 @@ class Network(Trainable, Layer):
             self._adopt(layer)
             self._layers.append(layer)
         self._nodes = nodes
-        self._state.input_shape, self._state.output_shape = start.shape, end.shape
+        self._state.input_shape, self._state.outputs = start.shape, Node(end.shape, end.dtype)
         self._state.built = True
 
     def _check_layer(self, layer: object) -> None:

@@ -15,6 +15,7 @@ from pynn._registry import unknown_name
 from pynn.batches import Data
 from pynn.callbacks import Callback, CallbackList
 from pynn.history import History
+from pynn.layers.graph import Node
 from pynn.layers.replay import Changes
 from pynn.layers.weights import unchanged_on_failure
 from pynn.loop import Display, FitLoop, replay
@@ -386,7 +387,7 @@ class Trainable:
                     f"{self} doesn't know its input shape: give its first layer input_shape=..., "
                     f"or fit it before {what}"
                 )
-            network._ensure_built(network.input_shape)
+            network._infer(Node(network.input_shape))
 
 
 @contextmanager

@@ -12,8 +12,9 @@ from numpy import ndarray
 
 from pynn import checks
 from pynn._native import Recorder, Tensor, is_idle
-from pynn.layers import taped
-from pynn.layers.graph import Node
+from pynn.layers import nested, taped
+from pynn.layers.arguments import Arguments, is_float, is_shape
+from pynn.layers.graph import Node, Use
 from pynn.layers.host import on_arrays, record_host
 from pynn.layers.replay import Changes, program_dtype
 from pynn.layers.weights import LayerState, Shape, Weighted, unchanged_on_failure
@@ -22,6 +23,7 @@ from pynn.tensor import Variable
 if TYPE_CHECKING:
     from typing import Self
 
+_MISSING: Any = object()
 _building = threading.RLock()  # the first calls from several threads build a layer once
 
 
@@ -172,11 +174,13 @@ class Layer(Weighted):
 
     # --- calls
 
-    def __call__(self, x: Any, *, training: bool = False) -> Any:
+    def __call__(
+        self, x: Any = _MISSING, /, *more: Any, training: bool = False, **options: Any
+    ) -> Any:
         replay = self._state.replay
-        if type(x) is ndarray and not training and replay.seen == Changes.count:
+        if type(x) is ndarray and not (training or more or options):
             # The short way for shapes that were seen before: a microsecond counts here.
-            program = replay.known.get(x.shape)
+            program = replay.known.get(x.shape) if replay.seen == Changes.count else None
             if program is not None and is_idle():
                 try:
                     y = program(x)[0]
@@ -184,31 +188,58 @@ class Layer(Weighted):
                     return self.forward(x)  # which says what is wrong
                 replay.last = x
                 return y
-        if isinstance(x, Node):
-            return Node(self._infer(x.shape), layer=self, inputs=(x,))
-        return self.forward(x, training=training)
+        args = () if x is _MISSING else (x, *more)
+        if any(isinstance(leaf, Node) for leaf in nested.tensors((args, options))):
+            return self._applied(args, options)
+        return self.forward(*args, training=training, **options)
 
-    def _record(self, forward: Callable[[Any, Any], Any], x: Any) -> Tensor:
-        if not isinstance(x, Tensor):
-            x = Tensor(x)
-        if self.autocast and x.dtype != self.dtype:
-            x = x.astype(self.dtype)
-        if x.ndim == 0:
-            raise ValueError(f"{self} expects inputs of shape (batch, ...), got a scalar")
-        self._ensure_built(x.shape[1:])
-        self.check_input(x.shape)
-        y = record_host(self, forward, x) if self.hosted else forward(self, x)
-        if not isinstance(y, Tensor):
+    def _record(
+        self, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
+    ) -> Any:
+        call = Arguments.of(self, forward, args, options)
+        call = call.filled(map(self._symbol, call.tensors, call.optional))
+        for x, optional in zip(call.tensors, call.optional, strict=True):
+            if x.ndim == 0 and not optional:
+                raise ValueError(f"{self} expects inputs of shape (batch, ...), got a scalar")
+        self._ensure_built(call)
+        self._check_inputs(call)
+        if self.hosted:
+            y = record_host(self, forward, call)
+        else:
+            y = call.given_to(forward, self, self.training)
+        for i, output in enumerate(found := nested.tensors(y)):
+            if not isinstance(output, Tensor):
+                where = f" as output {i}" if len(found) > 1 else ""
+                raise TypeError(
+                    f"{self}: forward must return a tensor, got {type(output).__name__}{where}"
+                )
+        if not found:
             raise TypeError(f"{self}: forward must return a tensor, got {type(y).__name__}")
-        self._state.output_shape = tuple(y.shape[1:])
+        self._state.outputs = nested.mapped(lambda t: Node(tuple(t.shape[1:]), t.dtype), y)
         return y
 
-    def _ensure_built(self, shape: Shape) -> None:
+    def _symbol(self, x: Any, optional: bool) -> Tensor:
+        """Take a value into a recording, in the layer's dtype; masks and the like keep theirs."""
+        if not isinstance(x, Tensor):
+            x = Tensor(x)
+        keeps = not self.autocast or (optional and not is_float(x.dtype))
+        y: Tensor = x if keeps or x.dtype == self.dtype else x.astype(self.dtype)
+        return y
+
+    def _check_inputs(self, call: Arguments) -> None:
+        known = self.input_shape
+        got = call.shapes(1, type(self).build)
+        if len(got) == 1 and is_shape(known) != is_shape(got[0]):
+            raise ValueError(f"{self} expects samples of shape {known}, got {got[0]}")
+        self.check_input(*call.shapes(0, type(self).check_input))
+
+    def _ensure_built(self, call: Arguments) -> None:
         if self._state.built:
             return
         with _building:
             if self._state.built:
                 return
+            shape = call.input_shape(type(self).build, 1)
             if self._state.input_shape not in (None, shape):
                 raise ValueError(
                     f"{self} was declared with input_shape={self._state.input_shape}, "
@@ -217,29 +248,41 @@ class Layer(Weighted):
             with unchanged_on_failure(self.walk()), Recorder.paused():
                 if self._state.dtype is not None:
                     self.adopt_dtype(self._state.dtype)
-                self.build(shape)
-                self._state.input_shape = tuple(shape)
+                self.build(*call.shapes(1, type(self).build))
+                self._state.input_shape = shape
                 self._state.built = True
 
-    def _infer(self, shape: Shape) -> Shape:
-        """Build for samples of this shape and find the shape of one output."""
-        with unchanged_on_failure(self.walk()), Recorder() as recorder:
-            x = recorder.input((2, *shape), self.input_dtype("float32"))
-            return tuple(self(x).shape[1:])
+    def _applied(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
+        """Note a call on nodes, and give the nodes of its outputs."""
+        forward = type(self).forward
+        call = Arguments.of(self, getattr(forward, "__wrapped__", forward), args, options)
+        return Use.of(self, call, self._infer(*args, **options)).outputs
 
-    def input_dtype(self, dtype: str) -> str:
-        """Say as what type inputs that come as `dtype` enter a program."""
+    def _infer(self, *args: Any, **options: Any) -> Any:
+        """Build for samples like these nodes, and find nodes like the outputs."""
+
+        def symbol(x: Any) -> Any:
+            if not isinstance(x, Node):
+                return x
+            return recorder.input((2, *x.shape), x.dtype or self.input_dtype("float32"))
+
+        with unchanged_on_failure(self.walk()), Recorder() as recorder:
+            self(*nested.mapped(symbol, args), **nested.mapped(symbol, options))
+        return self._state.outputs
+
+    def input_dtype(self, dtype: str, i: int = 0) -> str:
+        """Say as what type the data of input `i` that come as `dtype` enter a program."""
         return program_dtype(self.dtype) if self.autocast else dtype
 
     # --- what it is
 
     @property
-    def input_shape(self) -> Shape | None:
+    def input_shape(self) -> Any:
         return self._state.input_shape
 
     @property
-    def output_shape(self) -> Shape | None:
-        return self._state.output_shape
+    def output_shape(self) -> Any:
+        return nested.shapes(self._state.outputs)
 
     @property
     def training(self) -> bool:
@@ -301,15 +344,15 @@ class Layer(Weighted):
         return self
 
 
-def _entered(forward: Callable[[Any, Any], Any]) -> Callable[..., Any]:
+def _entered(forward: Callable[..., Any]) -> Callable[..., Any]:
     """Wrap a subclass's forward: it is recorded, and replayed where it is called with numbers."""
 
     @functools.wraps(forward)
-    def enter(self: Layer, x: Any, *, training: bool = False) -> Any:
+    def enter(self: Layer, *args: Any, training: bool = False, **options: Any) -> Any:
         if is_idle():
-            return self._state.replay.forward(self, forward, x, training)
+            return self._state.replay.forward(self, forward, args, options, training)
         if Recorder.current() is not None:
-            return self._record(forward, x)
-        return taped.call(self, lambda x: self._record(forward, x), x, training)
+            return self._record(forward, args, options)
+        return taped.call(self, forward, args, options, training)
 
     return enter

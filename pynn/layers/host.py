@@ -10,11 +10,13 @@ import numpy as np
 from numpy import errstate
 
 from pynn import checks
-from pynn._native import Recorder, Tensor, host_call
+from pynn._native import Recorder, host_call
+from pynn.layers import nested
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
+    from pynn.layers.arguments import Arguments
     from pynn.layers.base import Layer
     from pynn.layers.weights import Weighted
 
@@ -29,35 +31,63 @@ def on_arrays(backward: Callable[[Any, Any], Any]) -> Callable[[Layer, Any], Any
     return call
 
 
-def record_host(layer: Layer, forward: Callable[[Any, Any], Any], x: Tensor) -> Tensor:
+def record_host(layer: Layer, forward: Callable[..., Any], call: Arguments) -> Any:
     """Record a layer's NumPy code as one step, with its backward as the step's gradient."""
     training = layer.training
     backward = type(layer).backward.__wrapped__  # type: ignore[attr-defined]
     use = object()  # this place in the program: a shared layer has several
+    count = len(call.tensors)
 
-    def compute(x: NDArray[Any], *_: NDArray[Any]) -> NDArray[Any]:
+    def run(arrays: Iterable[NDArray[Any]]) -> Any:
         layer._state.replay.training = training
         layer._state.replay.use = use
-        return np.asarray(forward(layer, x), dtype=x.dtype)
+        given = call.filled(arrays)
+        return host_outputs(given.given_to(forward, layer, training), given)
 
-    def differentiate(x: NDArray[Any], *rest: NDArray[Any]) -> list[NDArray[Any]]:
-        if layer._state.replay.use is not use:  # another use came between: see x again
-            compute(x)
+    def compute(*arrays: NDArray[Any]) -> list[NDArray[Any]]:
+        return nested.tensors(run(arrays[:count]))
+
+    def differentiate(*arrays: NDArray[Any]) -> list[NDArray[Any] | None]:
+        xs, dys = arrays[:count], arrays[-len(types) :]
+        if layer._state.replay.use is not use:  # another use came between: see the inputs again
+            run(xs)
         for parameter in parameters:
             parameter.gradient = None
-        dx = np.asarray(backward(layer, rest[-1]), dtype=x.dtype)
-        if dx.shape != x.shape:
-            raise ValueError(
-                f"{layer}: backward must return the gradient of its inputs, of shape {x.shape}, "
-                f"got {dx.shape}"
-            )
-        return [dx, *(_gradient(parameter) for parameter in parameters)]
+        given = call.filled(xs)
+        dxs = host_gradients(layer, given, backward(layer, nested.filled(outputs, dys)))
+        options = [None] * (count - len(dxs))
+        dxs = [np.asarray(dx, dtype=x.dtype) for dx, x in zip(dxs, xs, strict=False)]
+        return [*dxs, *options, *(_gradient(parameter) for parameter in parameters)]
 
-    shape = _output_shape(layer, compute, x)
+    outputs = _outputs(layer, run, call)
+    types = [(y.shape, y.dtype.name) for y in nested.tensors(outputs)]
     parameters = layer.parameters  # now that layers called by forward are built as well
-    inputs = [x, *parameters]
+    inputs = [*call.tensors, *parameters]
     name = f"python_call:{layer.name}"
-    return host_call(compute, inputs, [(shape, x.dtype)], backward=differentiate, name=name)[0]
+    found = host_call(compute, inputs, types, backward=differentiate, name=name)
+    return nested.filled(outputs, found)
+
+
+def host_outputs(y: Any, call: Arguments) -> Any:
+    """Give what forward returned as arrays of the inputs' type."""
+    dtype = call.tensors[0].dtype
+    if nested.holds_tensors(y):
+        return nested.mapped(lambda array: np.asarray(array, dtype=dtype), y)
+    return np.asarray(y, dtype=dtype)
+
+
+def host_gradients(layer: Layer, call: Arguments, dx: Any) -> list[NDArray[Any]]:
+    """Check what backward returned: a gradient for each positional input, in their structure."""
+    xs = nested.tensors(call.args)
+    found = [dx] if len(xs) == 1 and not nested.holds_tensors(dx) else nested.tensors(dx)
+    gradients = [np.asarray(gradient) for gradient in found]
+    expected, got = [x.shape for x in xs], [gradient.shape for gradient in gradients]
+    if expected != got:
+        raise ValueError(
+            f"{layer}: backward must return the gradient of its inputs, of shape "
+            f"{', '.join(map(str, expected))}, got {', '.join(map(str, got))}"
+        )
+    return gradients
 
 
 def gradients_from_arrays(layer: Weighted, arrays: Iterable[ArrayLike]) -> None:
@@ -86,15 +116,19 @@ def _gradient(parameter: Any) -> NDArray[Any]:
     return np.asarray(parameter.gradient)
 
 
-def _output_shape(
-    layer: Layer, compute: Callable[[NDArray[Any]], NDArray[Any]], x: Tensor
-) -> tuple[int, ...]:
-    """Find the shape of the outputs by computing them once from zeros."""
+def _outputs(layer: Layer, run: Callable[[Iterable[NDArray[Any]]], Any], call: Arguments) -> Any:
+    """Find the structure, shapes and types of the outputs by computing them once from zeros."""
     with Recorder.paused(), errstate(all="ignore"):
-        y = compute(np.zeros(x.shape, "float32" if x.dtype == "bfloat16" else x.dtype))
-    if y.ndim == 0 or len(y) != x.shape[0]:
-        raise ValueError(
-            f"{layer}: forward must return one row for each of the {x.shape[0]} inputs, "
-            f"got an array of shape {y.shape}"
-        )
-    return y.shape
+        zeros = (np.zeros(x.shape, _NUMPYS.get(x.dtype, x.dtype)) for x in call.tensors)
+        outputs = run(zeros)
+    rows = call.tensors[0].shape[0]
+    for y in nested.tensors(outputs):
+        if y.ndim == 0 or len(y) != rows:
+            raise ValueError(
+                f"{layer}: forward must return one row for each of the {rows} inputs, "
+                f"got an array of shape {y.shape}"
+            )
+    return outputs
+
+
+_NUMPYS = {"bfloat16": "float32"}

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from pynn._native import Tensor
+from pynn.layers import nested
+from pynn.layers.arguments import Arguments
 
 if TYPE_CHECKING:
     from pynn.layers.base import Layer
@@ -24,15 +26,23 @@ def training() -> bool | None:
     return _outermost.training
 
 
-def call(layer: Layer, compute: Callable[[Any], Any], x: Any, training: bool) -> Any:
+def call(
+    layer: Layer,
+    forward: Callable[..., Any],
+    args: tuple[Any, ...],
+    options: dict[str, Any],
+    training: bool,
+) -> Any:
     """Compute a layer's outputs at once; layers inside it take `training` from the outermost."""
     if _outermost.training is not None:
-        return compute(x)
-    tensor = x if isinstance(x, Tensor) else Tensor(x)
-    single = tensor.shape == layer.input_shape
+        return layer._record(forward, args, options)
+    given = Arguments.of(layer, forward, args, options)
+    tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in given.tensors]
+    single = given.input_shape(type(layer).build, 0) == layer.input_shape
+    given = given.filled(x.reshape(1, *x.shape) if single else x for x in tensors)
     _outermost.training = training
     try:
-        y = compute(tensor.reshape(1, *tensor.shape) if single else tensor)
+        y = layer._record(forward, given.args, given.options)
     finally:
         _outermost.training = None
-    return y.reshape(y.shape[1:]) if single else y
+    return nested.mapped(lambda x: x.reshape(x.shape[1:]), y) if single else y

@@ -30,9 +30,9 @@ class LayerState:
     name: str | None  # as given
     dtype: str | None  # as given, or adopted
     trainable: bool
-    input_shape: Shape | None
+    input_shape: Any  # a shape, or shapes in lists, tuples and dicts
     unique_name: str | None = None  # as a network gave it
-    output_shape: Shape | None = None
+    outputs: Any = None  # nodes like the last ones, alone or in lists, tuples and dicts
     built: bool = False
     penalties: list[tuple[Callable[[Tensor], Tensor], Variable]] = field(default_factory=list)
     replay: Replay = field(default_factory=Replay)
