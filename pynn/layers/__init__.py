@@ -23,6 +23,10 @@ from pynn.layers.activation import (
     Swish,
     Tanh,
 )
+from pynn.layers.attention import (
+    Attention,
+    MultiHeadAttention,
+)
 from pynn.layers.base import Layer
 from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
 from pynn.layers.convolution import (
@@ -48,6 +52,16 @@ from pynn.layers.dropout import (
 )
 from pynn.layers.embedding import Embedding, EmbeddingBag
 from pynn.layers.graph import Input
+from pynn.layers.merge import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+)
 from pynn.layers.normalization import (
     GroupNormalization,
     LayerNorm,
@@ -108,6 +122,10 @@ from pynn.layers.resampling import (
     UpSampling3D,
 )
 from pynn.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from pynn.layers.transformer import (
+    PositionalEmbedding,
+    TransformerEncoder,
+)
 from pynn.layers.transposed import (
     Conv1DTranspose,
     Conv2DTranspose,
@@ -126,7 +144,10 @@ __all__ = [
     "AdaptiveAvgPool1D",
     "AdaptiveAvgPool2D",
     "AdaptiveAvgPool3D",
+    "Add",
     "AlphaDropout",
+    "Attention",
+    "Average",
     "AveragePooling1D",
     "AveragePooling2D",
     "AveragePooling3D",
@@ -138,6 +159,7 @@ __all__ = [
     "Bidirectional",
     "CategoryEncoding",
     "CenterCrop",
+    "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
     "Conv2D",
@@ -151,6 +173,7 @@ __all__ = [
     "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Discretization",
+    "Dot",
     "Dropout",
     "Embedding",
     "EmbeddingBag",
@@ -188,9 +211,14 @@ __all__ = [
     "MaxPooling1D",
     "MaxPooling2D",
     "MaxPooling3D",
+    "Maximum",
+    "Minimum",
     "Mish",
+    "MultiHeadAttention",
+    "Multiply",
     "Normalization",
     "Permute",
+    "PositionalEmbedding",
     "RMSNormalization",
     "ReLU",
     "ReLU6",
@@ -209,9 +237,11 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "Subtract",
     "Swish",
     "Tanh",
     "TimeDistributed",
+    "TransformerEncoder",
     "UnitNormalization",
     "UpSampling1D",
     "UpSampling2D",

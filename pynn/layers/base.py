@@ -297,7 +297,10 @@ class Layer(Weighted):
         arguments = dict(inspect.signature(type(self).__init__).parameters)
         if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in arguments.values()):
             arguments |= inspect.signature(Layer.__init__).parameters
-        return {name: getattr(self, name) for name in arguments if hasattr(self, name)}
+        config = {name: getattr(self, name) for name in arguments if hasattr(self, name)}
+        if not is_shape(config.get("input_shape") or ()):
+            del config["input_shape"]  # of several inputs, where constructors take one shape
+        return config
 
     def __repr__(self) -> str:
         return f"<{self}: {self.input_shape} -> {self.output_shape}, {self.dtype}>"
