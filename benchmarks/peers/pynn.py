@@ -27,8 +27,6 @@ class Pynn(Peer):
         super().__init__(threads)
         pynn.set_num_threads(threads)
         self.lacks = {}
-        if not hasattr(layers, "Conv2D"):
-            self.lacks["convolution"] = "this version has no Conv2D"
 
     @property
     def version(self) -> str:
@@ -170,11 +168,10 @@ def build(network: Mlp) -> pynn.Network:
     """Return the network with its initial weights."""
     net = pynn.Network()
     if isinstance(network, Cnn):
-        images: Any = layers  # not every version has them
         net.add(pynn.Input(network.image))
         for filters in network.filters:
-            net.add(images.Conv2D(filters, 3, activation=network.activation))
-            net.add(images.MaxPool2D(2))
+            net.add(layers.Conv2D(filters, 3, activation=network.activation))
+            net.add(layers.MaxPool2D(2))
         net.add(layers.Flatten())
     else:
         net.add(pynn.Input(network.widths[0]))

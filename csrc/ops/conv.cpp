@@ -1,5 +1,6 @@
-// Convolution and its two gradients: three linear maps of two operands, each of which has the other
-// two as its gradients, so that they can be differentiated any number of times.
+// Convolution and its two gradients: three linear maps of two operands, each of
+// which has the other two as its gradients, so that they can be differentiated
+// any number of times.
 #include "ops/conv.h"
 
 #include "ops/launch.h"
@@ -10,9 +11,10 @@ namespace {
 
 constexpr const char* kNames[] = {"conv", "conv_input", "conv_kernel"};
 
-// Attributes of all rows: dims = strides, then dilations; more = padding before each spatial axis;
-// steps = groups, then the spatial extents of the result. dtype = bfloat16: float32 operands are
-// rounded to it.
+// Attributes of all rows: dims = strides, then dilations; more = padding before
+// each spatial axis; steps = groups, then the spatial extents of the result;
+// where a row works on what max pooling picks, merge_windows has added to both.
+// dtype = bfloat16: float32 operands are rounded to it.
 Attrs attributes(const Attrs& a, const Shape& result_like, int first) {
   Attrs out;
   out.dims = a.dims;
@@ -37,7 +39,7 @@ TensorType operand_type(const char* name, const TensorType& a, const TensorType&
 Shape result_shape(const Attrs& a, std::initializer_list<std::int64_t> front,
                    std::initializer_list<std::int64_t> back) {
   Shape shape(front);
-  for (int i = 1; i < a.steps.rank(); ++i) shape.push_back(a.steps[i]);
+  for (int i = 1; i <= a.dims.rank() / 2; ++i) shape.push_back(a.steps[i]);
   for (const std::int64_t d : back) shape.push_back(d);
   return shape;
 }
@@ -54,6 +56,17 @@ std::vector<TensorType> infer_conv(const Attrs& a, std::span<const TensorType> i
   const TensorType x = operand_type("conv", in[0], in[1]);
   check_groups("conv", a.steps[0], x.shape.back(), in[1].shape);
   return {{x.dtype, result_shape(a, {x.shape[0]}, {in[1].shape.back()})}};
+}
+
+std::vector<TensorType> infer_pooled(const Attrs& a, std::span<const TensorType> in) {
+  TensorType y = infer_conv(a, in)[0];
+  const int axes = a.dims.rank() / 2;
+  std::int64_t taps = 1;
+  for (int i = 0; i < axes; ++i) {
+    y.shape[1 + i] /= a.more[axes + i];
+    taps *= a.more[axes + i];
+  }
+  return {y, {taps <= 256 ? DType::u8 : DType::i32, y.shape}};
 }
 
 std::vector<TensorType> infer_conv_input(const Attrs& a, std::span<const TensorType> in) {
@@ -73,7 +86,8 @@ std::vector<TensorType> infer_conv_kernel(const Attrs& a, std::span<const Tensor
   return {{x.dtype, result_shape(a, {}, {x.shape.back() / a.steps[0], in[1].shape.back()})}};
 }
 
-// float32 operands rounded to bfloat16, where a launch asks for it: the rounded copies.
+// float32 operands rounded to bfloat16, where a launch asks for it: the rounded
+// copies.
 class Rounded {
  public:
   Rounded(const Attrs& attrs, std::span<const View> in) : views_(in.begin(), in.end()) {
@@ -117,21 +131,37 @@ Launch prepare_forward(const Attrs& a, std::span<const View> in, std::span<const
   const Rounded rounded(a, in);
   const auto v = rounded.views();
   const ConvGeometry g(a, v[0].shape, v[1].shape, out[0].shape);
-  return rounded.before(prepare_conv(g, a, v[0], v[1], v.size() > 2 ? &v[2] : nullptr, out[0]));
+  return rounded.before(
+      prepare_conv(g, a, Images(v[0]), v[1], v.size() > 2 ? &v[2] : nullptr, out[0]));
+}
+
+Launch prepare_pooled(const Attrs& a, std::span<const View> in, std::span<const View> out) {
+  const Rounded rounded(a, in);
+  const auto v = rounded.views();
+  const ConvGeometry g(a, v[0].shape, v[1].shape, unpooled_shape(a, out[0].shape));
+  return rounded.before(
+      prepare_conv_pooled(g, a, v[0], v[1], v.size() > 2 ? &v[2] : nullptr, out[0], out[1]));
+}
+
+// The images v[i], or those of which they are the winners that v[2] names.
+Images images_of(const Attrs& a, std::span<const View> v, std::size_t i) {
+  return v.size() > 2 ? Images(a, v[i], v[2]) : Images(v[i]);
 }
 
 Launch prepare_input(const Attrs& a, std::span<const View> in, std::span<const View> out) {
   const Rounded rounded(a, in);
   const auto v = rounded.views();
-  const ConvGeometry g(a, out[0].shape, v[1].shape, v[0].shape);
-  return rounded.before(prepare_conv_input(g, v[0], v[1], out[0]));
+  const Images y = images_of(a, v, 0);
+  const ConvGeometry g(a, out[0].shape, v[1].shape, y.shape());
+  return rounded.before(prepare_conv_input(g, y, v[1], out[0]));
 }
 
 Launch prepare_kernel(const Attrs& a, std::span<const View> in, std::span<const View> out) {
   const Rounded rounded(a, in);
   const auto v = rounded.views();
-  const ConvGeometry g(a, v[0].shape, out[0].shape, v[1].shape);
-  return rounded.before(prepare_conv_kernel(g, v[0], v[1], out[0]));
+  const Images y = images_of(a, v, 1);
+  const ConvGeometry g(a, v[0].shape, out[0].shape, y.shape());
+  return rounded.before(prepare_conv_kernel(g, v[0], y, out[0]));
 }
 
 Tensor apply_conv(const Attrs& a, const Tensor& x, const Tensor& w, const Tensor& like) {
@@ -166,7 +196,7 @@ std::vector<Tensor> gradient_conv_kernel(const GradientArgs& g) {
 
 ConvGeometry::ConvGeometry(const Attrs& attrs, const Shape& x, const Shape& w, const Shape& y)
     : batch(x[0]), groups(attrs.steps[0]), channels(x.back()), filters(y.back()) {
-  const int rank = attrs.more.rank();
+  const int rank = attrs.dims.rank() / 2;
   for (int i = 0; i < rank; ++i) {
     const auto axis = static_cast<std::size_t>(3 - rank + i);
     in[axis] = x[1 + i];
@@ -189,20 +219,38 @@ void register_conv(OpTable& table) {
     row.gradient = gradient;
     return table.add(std::move(row));
   };
-  add(kNames[0], infer_conv, prepare_forward, gradient_conv).fused = "conv_epilogue";
-  add(kNames[1], infer_conv_input, prepare_input, gradient_conv_input);
-  add(kNames[2], infer_conv_kernel, prepare_kernel, gradient_conv_kernel);
+  const auto pools = [](Op& row, const char* pooled, const char* unpooling) {
+    row.pooled = pooled;
+    row.unpooling = unpooling;
+    row.merge_pool = merge_windows;
+  };
+  Op& forward = add(kNames[0], infer_conv, prepare_forward, gradient_conv);
+  forward.fused = "conv_epilogue";
+  pools(forward, "conv_pooled", "");
+  pools(add(kNames[1], infer_conv_input, prepare_input, gradient_conv_input), "",
+        "conv_input_unpooling");
+  pools(add(kNames[2], infer_conv_kernel, prepare_kernel, gradient_conv_kernel), "",
+        "conv_kernel_unpooling");
 
-  // activation(conv(x, w) + bias), which only a program's passes make: after differentiation.
+  // What only a program's passes make, after differentiation.
+  // activation(conv(x, w) + bias):
   Op& fused = add("conv_epilogue", infer_conv, prepare_forward, nullptr);
   fused.arity = -1;
   fused.fused = "conv_epilogue";
+  pools(fused, "conv_pooled", "");
+  // Its max pool, with the winners:
+  Op& pooled = add("conv_pooled", infer_pooled, prepare_pooled, nullptr);
+  pooled.arity = -1;
+  // The gradients, of y's gradient as values and winners:
+  add("conv_input_unpooling", infer_conv_input, prepare_input, nullptr).arity = 3;
+  add("conv_kernel_unpooling", infer_conv_kernel, prepare_kernel, nullptr).arity = 3;
 }
 
 namespace ops {
 namespace {
 
-// x and w in the type that the rows take; bfloat16 is computed in float32 from rounded operands.
+// x and w in the type that the rows take; bfloat16 is computed in float32 from
+// rounded operands.
 struct Operands {
   Operands(const Tensor& x, const Tensor& w) {
     dtype = promote(x.dtype(), w.dtype());

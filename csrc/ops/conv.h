@@ -1,16 +1,19 @@
-// Convolutions, channels-last, over one to three spatial axes: how images, kernels and results lie
-// to each other, and the launches of the three linear maps that belong to one another.
+// Convolutions, channels-last, over one to three spatial axes: how images,
+// kernels and results lie to each other, and the launches of the three linear
+// maps that belong to one another.
 #pragma once
 
 #include <array>
 
 #include "ops/op.h"
+#include "ops/unpooling.h"
 
 namespace pynn {
 
-// y(n, o, f) = sum over taps t and channels c of x(n, o * stride + t * dilation - before, c)
-// w(t, c, f), where x is zero outside. With groups, filter f sees the channels of its own group
-// only. All extents in the order depth, height, width; axes that are missing have extent 1.
+// y(n, o, f) = sum over taps t and channels c of x(n, o * stride + t * dilation
+// - before, c) w(t, c, f), where x is zero outside. With groups, filter f sees
+// the channels of its own group only. All extents in the order depth, height,
+// width; axes that are missing have extent 1.
 struct ConvGeometry {
   using Extents = std::array<std::int64_t, 3>;
   Extents in{1, 1, 1}, out{1, 1, 1}, kernel{1, 1, 1};
@@ -18,8 +21,8 @@ struct ConvGeometry {
   std::int64_t batch = 0, groups = 1;
   std::int64_t channels = 0, filters = 0;  // of all groups
 
-  // From the shapes x (n, spatial..., channels), w (taps..., channels / groups, filters) and
-  // y (n, spatial..., filters) and a row's attributes.
+  // From the shapes x (n, spatial..., channels), w (taps..., channels / groups,
+  // filters) and y (n, spatial..., filters) and a row's attributes.
   ConvGeometry(const Attrs& attrs, const Shape& x, const Shape& w, const Shape& y);
 
   std::int64_t pixels() const { return out[0] * out[1] * out[2]; }  // of a result's image
@@ -31,11 +34,15 @@ struct ConvGeometry {
 };
 
 // y = activation(conv(x, w) + bias); the bias may be null.
-Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
+Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const Images& x, const View& w,
                     const View* bias, const View& y);
+// The same, of which only the max pool that the attributes describe is stored,
+// with its winners.
+Launch prepare_conv_pooled(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
+                           const View* bias, const View& y, const View& winners);
 // x = the sum of what each y contributes to it: the gradient of conv by x.
-Launch prepare_conv_input(const ConvGeometry& g, const View& y, const View& w, const View& x);
+Launch prepare_conv_input(const ConvGeometry& g, const Images& y, const View& w, const View& x);
 // w = the gradient of conv by w.
-Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const View& y, const View& w);
+Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y, const View& w);
 
 }  // namespace pynn

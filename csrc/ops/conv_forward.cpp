@@ -1,5 +1,6 @@
-// The convolution, a row of output pixels at a time: the patches of neighbouring pixels overlap in
-// memory, so a row of them is a matrix that the product reads where it lies.
+// The convolution, a row of output pixels at a time: the patches of
+// neighbouring pixels overlap in memory, so a row of them is a matrix that the
+// product reads where it lies.
 #include "ops/conv_images.h"
 
 namespace pynn {
@@ -9,12 +10,12 @@ using kernels::Gemm;
 
 class Forward {
  public:
-  Forward(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w, const View* bias)
+  Forward(const ConvGeometry& g, const Attrs& attrs, const Images& x, const View& w,
+          const View* bias)
       : g(g),
-        dtype(x.dtype),
-        item(item_size(x.dtype)),
-        images(g, item),
-        x_(x.data),
+        dtype(w.dtype),
+        item(item_size(w.dtype)),
+        images(g, x),
         w_(w.data),
         bias_(bias == nullptr ? nullptr : bias->data),
         taps_(g, images.strides()),
@@ -27,11 +28,9 @@ class Forward {
   std::size_t workspace_bytes(std::int64_t width) const {
     return kernels::table().gemm_workspace[index(dtype)](product(width));
   }
-  const void* image(std::int64_t n, std::int64_t begin, std::int64_t end, void* memory) const {
-    return images.image(x_, n, begin, end, memory);
-  }
 
-  // c(width, filters) = the first pixels of row `line` of the result, counted through its slices.
+  // c(width, filters) = the first pixels of row `line` of the result, counted
+  // through its slices.
   void row(const void* image, std::int64_t line, std::int64_t width, void* c,
            void* workspace) const {
     const ImageStrides& s = images.strides();
@@ -75,14 +74,14 @@ class Forward {
     return p;
   }
 
-  const void *x_, *w_, *bias_;
+  const void *w_, *bias_;
   Taps taps_;
   std::array<double, 2> parameters_;
   kernels::Activation activation_;
 };
 
-// body(image, line, chunk's spare memory) for every line of every image, a line being `rows` rows
-// of the result that begin at row_of(line).
+// body(image, line, chunk's spare memory) for every line of every image, a line
+// being `rows` rows of the result that begin at row_of(line).
 template <class RowOf, class Body>
 Launch over_lines(std::shared_ptr<const Forward> f, std::int64_t lines, std::int64_t rows,
                   std::int64_t width, std::size_t spare, RowOf row_of, Body body) {
@@ -97,7 +96,7 @@ Launch over_lines(std::shared_ptr<const Forward> f, std::int64_t lines, std::int
         const std::int64_t n = i / lines, last = std::min(end, (n + 1) * lines);
         const std::int64_t first_row = row_of(i - n * lines).first;
         const std::int64_t last_row = row_of(last - 1 - n * lines).second;
-        const void* const image = f->image(n, first_row, last_row, bytes);
+        const void* const image = f->images.image(n, first_row, last_row, bytes);
         for (; i < last; ++i)
           body(*f, image, i, i - n * lines, bytes + padded, bytes + padded + aligned(spare));
       }
@@ -107,7 +106,7 @@ Launch over_lines(std::shared_ptr<const Forward> f, std::int64_t lines, std::int
 
 }  // namespace
 
-Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
+Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const Images& x, const View& w,
                     const View* bias, const View& y) {
   const std::int64_t width = g.out[2] * g.filters;
   return over_lines(
@@ -116,6 +115,38 @@ Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const View& x, co
       [to = y.data, width](const Forward& f, const void* image, std::int64_t at, std::int64_t line,
                            void*, void* workspace) {
         f.row(image, line, f.g.out[2], moved(to, at * width, f.item), workspace);
+      });
+}
+
+// A line of windows at a time: the rows that they cover never leave the cache.
+Launch prepare_conv_pooled(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
+                           const View* bias, const View& y, const View& winners) {
+  const kernels::Pool all = merged_pool(attrs, g.filters);
+  kernels::Pool line = all;
+  line.out[0] = line.out[1] = 1;
+  line.in[0] = all.window[0];
+  line.in[1] = all.window[1];
+  line.in[2] = all.out[2] * all.window[2];
+  const std::int64_t size = line.out[2] * g.filters, row = line.in[2] * g.filters;
+  const std::size_t item = item_size(y.dtype), winner_item = item_size(winners.dtype);
+  const auto first_row = [all](std::int64_t i, std::int64_t d, std::int64_t h) {
+    return (i / all.out[1] * all.window[0] + d) * all.in[1] + i % all.out[1] * all.window[1] + h;
+  };
+  return over_lines(
+      std::make_shared<const Forward>(g, attrs, Images(x), w, bias), all.out[0] * all.out[1],
+      line.in[0] * line.in[1], line.in[2],
+      static_cast<std::size_t>(line.in[0] * line.in[1] * row) * item,
+      [=](std::int64_t i) {
+        return std::pair(first_row(i, 0, 0), first_row(i, line.in[0] - 1, line.in[1] - 1) + 1);
+      },
+      [=, pool = kernels::table().max_pool[winner_item == 1 ? 0 : 1][index(y.dtype)], to = y.data,
+       won = winners.data](const Forward& f, const void* image, std::int64_t at, std::int64_t i,
+                           void* rows, void* workspace) {
+        for (std::int64_t d = 0; d < line.in[0]; ++d)
+          for (std::int64_t h = 0; h < line.in[1]; ++h)
+            f.row(image, first_row(i, d, h), line.in[2],
+                  moved(rows, (d * line.in[1] + h) * row, item), workspace);
+        pool(line, 0, 1, rows, moved(to, at * size, item), moved(won, at * size, winner_item));
       });
 }
 

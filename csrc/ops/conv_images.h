@@ -1,10 +1,12 @@
-// Images as convolutions read them: with the border that padding adds, where there is any.
+// Images as convolutions read them: with the border that padding adds, where
+// there is any.
 #pragma once
 
 #include <cstring>
 
 #include "ops/conv.h"
 #include "ops/launch.h"
+#include "ops/unpooling.h"
 
 namespace pynn {
 
@@ -19,18 +21,20 @@ inline const void* moved(const void* p, std::int64_t elements, std::size_t item)
   return static_cast<const char*>(p) + elements * static_cast<std::int64_t>(item);
 }
 
-// Distances, in elements, in an image of `extents` whose pixels have `channels`.
+// Distances, in elements, in an image of `extents` whose pixels have
+// `channels`.
 struct ImageStrides {
   ImageStrides(const ConvGeometry::Extents& extents, std::int64_t channels)
       : pixel(channels), row(extents[2] * pixel), slice(extents[1] * row) {}
   std::int64_t pixel, row, slice;
 };
 
-// The images of x as far as taps reach: x itself, or copies of one image after the other.
+// The images of x as far as taps reach: x itself, or copies of one image after
+// the other.
 class PaddedImages {
  public:
-  PaddedImages(const ConvGeometry& g, std::size_t item)
-      : g_(g), item_(item), from_(g.in, g.channels), strides_(from_) {
+  PaddedImages(const ConvGeometry& g, const Images& x)
+      : g_(g), x_(x), item_(item_size(x.dtype())), from_(g.in, g.channels), strides_(from_) {
     for (std::size_t i = 0; i < 3; ++i) {
       extents_[i] = (g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1;
       copies_ |= g.before[i] > 0 || extents_[i] > g.in[i];
@@ -39,14 +43,14 @@ class PaddedImages {
   }
 
   const ImageStrides& strides() const { return strides_; }
-  std::size_t bytes() const {  // of a copy
-    return copies_ ? static_cast<std::size_t>(extents_[0] * strides_.slice) * item_ : 0;
+  std::size_t bytes() const {  // of the memory that image() needs
+    return copy_bytes() + x_.bytes();
   }
-  // Where the taps of pixel 0 begin in image n, for the rows of the result [begin, end), counted
-  // through its slices. `memory`: bytes() of them, in which other rows may be missing.
-  const void* image(const void* x, std::int64_t n, std::int64_t begin, std::int64_t end,
-                    void* memory) const {
-    const void* const image = moved(x, n * g_.image(), item_);
+  // Where the taps of pixel 0 begin in image n, for the rows of the result
+  // [begin, end), counted through its slices. Other rows may be missing in
+  // `memory`.
+  const void* image(std::int64_t n, std::int64_t begin, std::int64_t end, void* memory) const {
+    const void* const image = x_.image(n, static_cast<char*>(memory) + copy_bytes());
     if (!copies_) return image;
     const auto needed = [&](std::size_t axis, std::int64_t first, std::int64_t last) {
       return std::pair(first * g_.stride[axis],
@@ -64,6 +68,9 @@ class PaddedImages {
   }
 
  private:
+  std::size_t copy_bytes() const {
+    return copies_ ? aligned(static_cast<std::size_t>(extents_[0] * strides_.slice) * item_) : 0;
+  }
   void copy_row(const void* image, std::int64_t z, std::int64_t y, void* to) const {
     const std::int64_t from_z = z - g_.before[0], from_y = y - g_.before[1];
     const auto bytes = [&](std::int64_t pixels) {
@@ -83,15 +90,16 @@ class PaddedImages {
   }
 
   ConvGeometry g_;
+  Images x_;
   std::size_t item_;
   ConvGeometry::Extents extents_{};
   ImageStrides from_, strides_;
   bool copies_ = false;
 };
 
-// How taps are gathered into products: `run` elements of an image lie side by side, so do
-// `run` rows of the kernel; `stretches` of them follow each other at a fixed distance, and `outer`
-// such sets are added one by one.
+// How taps are gathered into products: `run` elements of an image lie side by
+// side, so do `run` rows of the kernel; `stretches` of them follow each other
+// at a fixed distance, and `outer` such sets are added one by one.
 struct Taps {
   Taps(const ConvGeometry& g, const ImageStrides& s) {
     const std::int64_t channels = g.group_channels();

@@ -1,4 +1,5 @@
-// The gradient of a convolution by its image, which is the transposed convolution.
+// The gradient of a convolution by its image, which is the transposed
+// convolution.
 #include "ops/conv_images.h"
 #include "ops/conv_patches.h"
 
@@ -7,8 +8,9 @@ namespace {
 
 using kernels::Gemm;
 
-// Where strides are 1, each pixel of x gathers from y what reached it: a convolution of y with the
-// taps in reverse order, and filters and channels exchanged.
+// Where strides are 1, each pixel of x gathers from y what reached it: a
+// convolution of y with the taps in reverse order, and filters and channels
+// exchanged.
 class Reversed {
  public:
   explicit Reversed(const ConvGeometry& g) : g(g) {
@@ -22,7 +24,8 @@ class Reversed {
            std::all_of(g.before.begin(), g.before.end(), [](auto n) { return n >= 0; });
   }
 
-  // turned(taps, filters / groups, channels) from w(taps, channels / groups, filters).
+  // turned(taps, filters / groups, channels) from w(taps, channels / groups,
+  // filters).
   void turn(const void* w, void* turned, std::size_t item) const {
     const std::int64_t filters = g.group_channels(), channels = g.group_filters();
     const std::int64_t tap = channels * g.channels;
@@ -37,8 +40,9 @@ class Reversed {
   ConvGeometry g;
 };
 
-// Otherwise each pixel of y adds its patch's gradient y w^T to x, image by image.
-Launch prepare_scatter(const ConvGeometry& g, const View& y, const View& w, const View& x) {
+// Otherwise each pixel of y adds its patch's gradient y w^T to x, image by
+// image.
+Launch prepare_scatter(const ConvGeometry& g, const Images& y, const View& w, const View& x) {
   constexpr std::int64_t kBlockBytes = 96 * 1024;
   const std::size_t item = item_size(x.dtype);
   const std::int64_t row = std::max<std::int64_t>(g.depth(), 1) * static_cast<std::int64_t>(item);
@@ -56,29 +60,32 @@ Launch prepare_scatter(const ConvGeometry& g, const View& y, const View& w, cons
   const std::size_t patch_bytes = aligned(static_cast<std::size_t>(rows * row));
   std::size_t spare = workspace(gemm);
   for (gemm.m = 1; gemm.m < rows; ++gemm.m) spare = std::max(spare, workspace(gemm));
-  return [=, from = y.data, kernel = w.data, to = x.data, dtype = x.dtype,
-          bytes = w.bytes()](const RunState&) {
+  const std::size_t unpooled = aligned(y.bytes());
+  return [=, kernel = w.data, to = x.data, dtype = x.dtype, bytes = w.bytes()](const RunState&) {
     // (groups, filters, taps, channels)
     const std::shared_ptr<void> turned = scratch(bytes);
     kernels::table().transpose[item](static_cast<std::size_t>(g.depth()),
                                      static_cast<std::size_t>(g.filters), kernel, g.filters,
                                      turned.get(), g.depth());
     chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
-      const std::shared_ptr<void> memory = scratch(patch_bytes + spare);
+      const std::shared_ptr<void> memory = scratch(patch_bytes + unpooled + spare);
       Gemm product = gemm;
       product.c = memory.get();
-      product.workspace = static_cast<char*>(memory.get()) + patch_bytes;
+      void* const image = static_cast<char*>(memory.get()) + patch_bytes;
+      product.workspace = static_cast<char*>(image) + unpooled;
       std::memset(moved(to, begin * g.image(), item), 0,
                   static_cast<std::size_t>((end - begin) * g.image()) * item);
-      const std::int64_t last = end * g.pixels();
-      for (std::int64_t first = begin * g.pixels(); first < last; first += rows) {
-        product.m = std::min(rows, last - first);
-        for (std::int64_t group = 0; group < g.groups; ++group) {
-          const std::int64_t column = group * product.k;
-          product.a = moved(from, first * g.filters + column, item);
-          product.b = moved(turned.get(), column * g.depth(), item);
-          kernels::table().gemm[index(dtype)](product);
-          scatter_patches(g, group, first, product.m, dtype, memory.get(), to);
+      for (std::int64_t n = begin; n < end; ++n) {
+        const void* const from = y.image(n, image);
+        for (std::int64_t first = 0; first < g.pixels(); first += rows) {
+          product.m = std::min(rows, g.pixels() - first);
+          for (std::int64_t group = 0; group < g.groups; ++group) {
+            const std::int64_t column = group * product.k;
+            product.a = moved(from, first * g.filters + column, item);
+            product.b = moved(turned.get(), column * g.depth(), item);
+            kernels::table().gemm[index(dtype)](product);
+            scatter_patches(g, group, n * g.pixels() + first, product.m, dtype, memory.get(), to);
+          }
         }
       }
     });
@@ -87,7 +94,7 @@ Launch prepare_scatter(const ConvGeometry& g, const View& y, const View& w, cons
 
 }  // namespace
 
-Launch prepare_conv_input(const ConvGeometry& g, const View& y, const View& w, const View& x) {
+Launch prepare_conv_input(const ConvGeometry& g, const Images& y, const View& w, const View& x) {
   const Reversed reversed(g);
   if (!reversed.possible()) return prepare_scatter(g, y, w, x);
   const std::shared_ptr<void> turned = scratch(w.bytes());

@@ -1,5 +1,6 @@
-// The gradient of a convolution by its kernel: products of transposed patches with the result's
-// gradient, summed over images in fixed parts that are added up in order.
+// The gradient of a convolution by its kernel: products of transposed patches
+// with the result's gradient, summed over images in fixed parts that are added
+// up in order.
 #include "ops/conv_images.h"
 
 namespace pynn {
@@ -9,14 +10,13 @@ constexpr std::int64_t kParts = 16;
 
 class KernelSum {
  public:
-  KernelSum(const ConvGeometry& g, const View& x, const View& y, const View& w)
+  KernelSum(const ConvGeometry& g, const View& x, const Images& y, const View& w)
       : g_(g),
         dtype_(w.dtype),
         item_(item_size(w.dtype)),
-        images_(g, item_),
+        images_(g, Images(x)),
         taps_(g, images_.strides()),
-        x_(x.data),
-        y_(y.data),
+        y_(y),
         w_(w.data),
         bytes_(w.bytes()),
         size_(static_cast<std::size_t>(w.size())),
@@ -24,16 +24,18 @@ class KernelSum {
                 std::max<std::int64_t>((g.batch + kParts - 1) / kParts, 1)) {}
 
   void run() const {
-    const std::size_t padded = aligned(images_.bytes()), sum_bytes = aligned(bytes_);
+    const std::size_t padded = aligned(images_.bytes()), unpooled = aligned(y_.bytes());
+    const std::size_t sum_bytes = aligned(bytes_);
     const std::size_t workspace = kernels::table().gemm_workspace[index(dtype_)](product());
     const auto parts = static_cast<std::size_t>(chunks_.count());
     const std::shared_ptr<void> all = scratch(sum_bytes * parts);
     char* const sums = static_cast<char*>(all.get());
     chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
-      const std::shared_ptr<void> memory = scratch(padded + workspace);
+      const std::shared_ptr<void> memory = scratch(padded + unpooled + workspace);
+      char* const bytes = static_cast<char*>(memory.get());
       for (std::int64_t n = begin; n < end; ++n)
-        add_image(images_.image(x_, n, 0, g_.out[0] * g_.out[1], memory.get()), n, n > begin,
-                  sums + chunk * sum_bytes, static_cast<char*>(memory.get()) + padded);
+        add_image(images_.image(n, 0, g_.out[0] * g_.out[1], bytes), y_.image(n, bytes + padded),
+                  n > begin, sums + chunk * sum_bytes, bytes + padded + unpooled);
     });
     if (parts == 0) std::memset(w_, 0, bytes_);
     if (parts > 0) std::memcpy(w_, sums, bytes_);
@@ -61,15 +63,14 @@ class KernelSum {
     return p;
   }
 
-  void add_image(const void* image, std::int64_t n, bool accumulate, void* sum,
+  void add_image(const void* image, const void* y, bool accumulate, void* sum,
                  void* workspace) const {
     kernels::Gemm p = product();
     p.workspace = workspace;
     for (std::int64_t d = 0; d < g_.out[0]; ++d) {
       p.accumulate = accumulate || d > 0;
       const void* const from = moved(image, d * g_.stride[0] * images_.strides().slice, item_);
-      const void* const dy =
-          moved(y_, (n * g_.out[0] + d) * g_.out[1] * g_.out[2] * g_.filters, item_);
+      const void* const dy = moved(y, d * g_.out[1] * g_.out[2] * g_.filters, item_);
       std::int64_t tap = 0;
       for (const std::int64_t outer : taps_.outer)
         for (std::int64_t i = 0; i < taps_.stretches; ++i, tap += taps_.run)
@@ -88,7 +89,7 @@ class KernelSum {
   std::size_t item_;
   PaddedImages images_;
   Taps taps_;
-  const void *x_, *y_;
+  Images y_;
   void* w_;
   std::size_t bytes_, size_;
   Chunks chunks_;
@@ -96,7 +97,7 @@ class KernelSum {
 
 }  // namespace
 
-Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const View& y, const View& w) {
+Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y, const View& w) {
   return [sum = std::make_shared<const KernelSum>(g, x, y, w)](const RunState&) { sum->run(); };
 }
 

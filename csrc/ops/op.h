@@ -63,6 +63,10 @@ enum Trait : std::uint32_t {
   kActivation = 128,  // pointwise and usable as a product's epilogue; `activation` is set
   kAddition = 256,    // pointwise sum of two operands: a bias, where one of them is a row
   kBoolean = 512,     // the result is bool whatever the operands are
+  kSum = 1024,        // the sum over attrs.dims, which are sorted
+  kLinear = 2048,     // pointwise, of two operands, and linear in the first
+  kPool = 4096,       // x -> y, winners: y holds the elements of x that the winners name
+  kUnpool = 8192,     // y, winners -> x, zero elsewhere: the transpose of a kPool row
 };
 
 // Rows [row, row + rows) and columns [column, column + columns) of a matrix.
@@ -122,6 +126,12 @@ struct Op {
   // The name of the row that computes activation(a b + bias) from (a, b[, bias]), for a product
   // whose epilogue can take a bias along the last axis and an activation.
   std::string fused;
+
+  // kProduct: the rows that compute (y, winners) of a kPool step over the result, and that take
+  // (y, winners), the latter as a last operand, for an operand that a kUnpool step computes; and
+  // what adds the pool's attributes to such a row's, or returns false where it has no way to.
+  std::string pooled, unpooling;
+  bool (*merge_pool)(Attrs&, const Attrs& pool, const Shape& image) = nullptr;
 
   kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast
   kernels::Activation activation = kernels::Activation::linear;  // kActivation

@@ -73,6 +73,7 @@ void add_differentiable(OpTable& table, std::string_view name, Pointwise f, Poin
 
   Op backward = row(grad_name, df, 2);
   require_float(backward);
+  backward.traits |= kLinear;
   backward.gradient = [grad_name, f](const GradientArgs& g) {
     const Tensor &u = g.doutputs[0], &dy = g.inputs[0], &s = g.inputs[1];
     std::vector<Tensor> out(2);

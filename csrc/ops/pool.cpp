@@ -97,7 +97,7 @@ Launch prepare_take(const Attrs& a, const View& x, const View& winners, const Vi
 void add_max_pool(OpTable& table) {
   Op pool;
   pool.name = "max_pool";
-  pool.traits = kContiguous;
+  pool.traits = kContiguous | kPool;
   pool.infer = [](const Attrs& a, std::span<const TensorType> in) {
     const Shape out = with_extents(a, in[0].shape);
     return std::vector<TensorType>{{in[0].dtype, out}, {winner_type(a), out}};
@@ -120,7 +120,7 @@ void add_max_pool(OpTable& table) {
   // (dy, winners) -> dx
   Op grad;
   grad.name = "max_pool_grad";
-  grad.traits = kContiguous;
+  grad.traits = kContiguous | kUnpool;
   grad.arity = 2;
   grad.infer = [](const Attrs& a, std::span<const TensorType> in) {
     return std::vector<TensorType>{{in[0].dtype, with_extents(a, in[0].shape)}};

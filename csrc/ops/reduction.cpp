@@ -143,7 +143,7 @@ using Gradient = std::vector<Tensor> (*)(const GradientArgs&);
 void add_reduction(OpTable& table, const char* name, Reduce kind, Gradient gradient) {
   Op row;
   row.name = name;
-  row.traits = kContiguous;
+  row.traits = kind == Reduce::sum ? kContiguous | kSum : kContiguous;
   row.infer = [name, kind](const Attrs& a, std::span<const TensorType> in) {
     return infer_reduction(name, kind, a, in[0]);
   };

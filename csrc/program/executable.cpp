@@ -25,6 +25,7 @@ struct Executable::Plan {
     if (captures == Captures::constant) fold_constants(program);
     remove_dead_steps(program);
     fuse_epilogues(program);
+    keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);
     const std::vector<Cluster> clusters = schedule(program);
     memory = plan_memory(program, clusters);

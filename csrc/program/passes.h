@@ -22,6 +22,10 @@ void remove_dead_steps(Program& program);
 // Products take the bias and the activation that follow into their epilogue.
 void fuse_epilogues(Program& program);
 
+// What a pool picks is all that is stored of the images before it, and all that is computed of its
+// gradient, where their producers and readers know how.
+void keep_winners(Program& program);
+
 // For a program whose captures are constants: products of one row may add in any order, and their
 // right operands are laid out for that.
 void lay_out_rows(Program& program);
