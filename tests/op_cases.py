@@ -180,6 +180,9 @@ REDUCTIONS = [
 COMPOSED_CASES: list[Case] = [
     *[(name, getattr(np, name), (X / 2,), {}) for name in ("tan", "sinh", "cosh", "exp2")],
     *[(name, getattr(np, name), (np.abs(X) + 0.1,), {}) for name in ("log2", "log10")],
+    ("atan", np.arctan, (X * 2,), {}),
+    ("asin", np.arcsin, (X / 2.1,), {}),
+    ("acos", np.arccos, (X / 2.1,), {}),
     ("asinh", np.arcsinh, (X * 9,), {}),
     ("acosh", np.arccosh, (np.abs(X) + 1.1,), {}),
     ("atanh", np.arctanh, (X / 2.1,), {}),

@@ -26,6 +26,17 @@ def test_numbers_at_the_edges(name: str) -> None:
         np.testing.assert_allclose(getattr(ops, name)(np.array(x)), expected, rtol=1e-11)
 
 
+def test_inverses_of_the_sine_and_its_kin() -> None:
+    x = np.concatenate([np.linspace(-6, 6, 601), [1e-300, 1e300, np.inf, -np.inf, np.nan]])
+    np.testing.assert_allclose(ops.atan(x), np.arctan(x), rtol=1e-15)
+    x = np.linspace(-1, 1, 501)
+    np.testing.assert_allclose(ops.asin(x), np.arcsin(x), rtol=2e-15)
+    np.testing.assert_allclose(ops.acos(x), np.arccos(x), rtol=2e-15)
+    for function in (ops.atan, ops.asin, ops.acos):
+        check_gradient(function, np.array([0.0, -0.0, 0.3, -0.9]))
+    check_gradient(ops.atan, np.array([1e3, -2.0, 1.01, 0.99]))
+
+
 def test_clip_lets_the_gradient_through_at_its_bounds() -> None:
     with Recorder() as recorder:
         x = recorder.input((5,), "float64")

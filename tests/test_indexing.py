@@ -178,7 +178,7 @@ def test_operators_in_place_change_variables() -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8", "bool"])
-@pytest.mark.parametrize("shape", [(7,), (3, 50), (2, 0), (0, 3), (2, 3, 4)], ids=str)
+@pytest.mark.parametrize("shape", [(7,), (3, 50), (2, 0), (0, 3), (2, 3, 4), (2, 700)], ids=str)
 def test_sorting_is_numpys_and_stable(dtype: str, shape: tuple[int, ...]) -> None:
     a = np.random.default_rng(2).integers(0, 6, shape).astype(dtype)
     for axis in range(-1, len(shape)):
@@ -205,6 +205,23 @@ def test_topk() -> None:
     for k in (31, -1):
         with pytest.raises(ValueError, match="topk"):
             ops.topk(x, k)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int64"])
+def test_long_rows_are_sorted(dtype: str) -> None:
+    rng = np.random.default_rng(4)
+    if dtype == "int64":
+        x = rng.integers(-(2**62), 2**62, (3, 1000))
+        x[0, :3] = np.iinfo("int64").min, np.iinfo("int64").max, -1
+    else:
+        x = (rng.normal(size=(3, 1000)) * 10.0 ** rng.integers(-30, 30, (3, 1000))).astype(dtype)
+        x[0, :6] = np.nan, -np.inf, np.inf, 0.0, -0.0, -np.nan
+    np.testing.assert_array_equal(ops.sort(x), np.sort(x))
+    np.testing.assert_array_equal(ops.argsort(x), np.argsort(x, kind="stable"))
+    down = ops.argsort(x, descending=True)
+    np.testing.assert_array_equal(np.take_along_axis(x, down, 1), np.sort(x)[:, ::-1])
+    np.testing.assert_array_equal(ops.topk(x, 9)[1], down[:, :9])
+    np.testing.assert_array_equal(ops.topk(x, 400)[1], down[:, :400])
 
 
 def test_nan_is_last() -> None:

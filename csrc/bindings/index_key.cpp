@@ -1,6 +1,7 @@
 #include "bindings/index_key.h"
 
 #include <algorithm>
+#include <array>
 #include <span>
 
 #include "bindings/convert.h"
@@ -164,13 +165,17 @@ std::vector<Tensor> nonzero(const Tensor& x) {
   const bool* const flag = flags.array().as<const bool>();
   const std::int64_t count = std::count(flag, flag + flags.size(), true);
   std::vector<Tensor> indices;
+  std::array<std::int64_t*, kMaxRank> to{};
   for (int axis = 0; axis < x.rank(); ++axis) {
     const Array found = Array::empty(DType::i64, {count});
-    const std::int64_t step = contiguous_strides(x.shape())[axis], extent = x.shape()[axis];
-    std::int64_t* to = found.as<std::int64_t>();
-    for (std::int64_t i = 0; i < flags.size(); ++i)
-      if (flag[i]) *to++ = i / step % extent;
+    to[static_cast<std::size_t>(axis)] = found.as<std::int64_t>();
     indices.emplace_back(found);
+  }
+  Dims at = Dims::filled(x.rank(), 0);
+  for (std::int64_t i = 0; i < flags.size(); ++i) {
+    if (flag[i])
+      for (int axis = 0; axis < x.rank(); ++axis) *to[static_cast<std::size_t>(axis)]++ = at[axis];
+    for (int axis = x.rank() - 1; axis >= 0 && ++at[axis] == x.shape()[axis]; --axis) at[axis] = 0;
   }
   return indices;
 }

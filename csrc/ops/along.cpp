@@ -1,6 +1,8 @@
 // Elements by an index of their own, along the last axis: take, add and put along it, and the
 // indices that sort it.
 #include <algorithm>
+#include <array>
+#include <bit>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -156,41 +158,73 @@ void add_moves(OpTable& table) {
 // --- argsort: dims = {k}, flag = from the greatest; x (rows..., n) -> the indices of the first k
 // in order (rows..., k), int64. Equal ones keep their order; NaN counts as the greatest.
 
+// An unsigned number that is less where x is less, and so for equal ones equal.
 template <class T>
+auto ordered(T x) {
+  using Key = std::conditional_t<sizeof(T) == 4, std::uint32_t, std::uint64_t>;
+  constexpr Key kSign = Key{1} << (8 * sizeof(Key) - 1);
+  if constexpr (std::is_floating_point_v<T>) {
+    if (std::isnan(x)) return std::numeric_limits<Key>::max();
+    const auto bits = std::bit_cast<Key>(x + T{0});  // -0 is 0
+    return static_cast<Key>((bits & kSign) != 0 ? ~bits : bits | kSign);
+  } else {
+    return static_cast<Key>(static_cast<Key>(x) ^ kSign);
+  }
+}
+
+template <class Key>
 struct Keyed {
-  T key;
-  std::int64_t at;
+  Key key;
+  std::uint32_t at;
+  bool operator<(const Keyed& o) const { return key != o.key ? key < o.key : at < o.at; }
 };
 
-template <class T>
-bool is_less(T a, T b) {
-  if constexpr (std::is_floating_point_v<T>)
-    if (std::isnan(a) || std::isnan(b)) return !std::isnan(a);
-  return a < b;
+// Sorts n items, byte by byte from the lowest (radix sort), leaving out bytes in which all agree.
+// Returns where they lie then: in `items` or in `other`.
+template <class Key>
+Keyed<Key>* sorted(Keyed<Key>* items, Keyed<Key>* other, std::int64_t n) {
+  constexpr std::int64_t kFew = 128;  // comparing takes less time
+  if (n <= kFew) {
+    std::sort(items, items + n);
+    return items;
+  }
+  std::array<std::array<std::uint32_t, 256>, sizeof(Key)> counts{};
+  for (std::int64_t i = 0; i < n; ++i)
+    for (std::size_t byte = 0; byte < sizeof(Key); ++byte)
+      ++counts[byte][items[i].key >> (8 * byte) & 255];
+  for (std::size_t byte = 0; byte < sizeof(Key); ++byte) {
+    auto& place = counts[byte];
+    if (place[items[0].key >> (8 * byte) & 255] == static_cast<std::uint32_t>(n)) continue;
+    std::exclusive_scan(place.begin(), place.end(), place.begin(), std::uint32_t{0});
+    for (std::int64_t i = 0; i < n; ++i)
+      other[place[items[i].key >> (8 * byte) & 255]++] = items[i];
+    std::swap(items, other);
+  }
+  return items;
 }
 
 template <class T>
 Launch prepare_argsort(const Attrs& a, const View& x, const View& out) {
+  using Item = Keyed<decltype(ordered(T{}))>;
   const std::int64_t n = x.shape.back(), k = a.dims[0];
   if (out.size() == 0) return [](const RunState&) {};
-  const Chunks chunks(x.size() / n, 8.0 * static_cast<double>(n) * std::log2(n + 1.0));
-  const auto row_bytes = static_cast<std::size_t>(n) * sizeof(Keyed<T>);
-  const auto memory = scratch(row_bytes * static_cast<std::size_t>(chunks.count()));
+  const Chunks chunks(x.size() / n, 16 * kItemWork * static_cast<double>(n));
+  const auto memory = scratch(static_cast<std::size_t>(2 * n * chunks.count()) * sizeof(Item));
   return [=, down = a.flag, from = x.as<const T>(), to = out.as<std::int64_t>()](const RunState&) {
-    const auto before = [down](const Keyed<T>& p, const Keyed<T>& q) {
-      const bool less = down ? is_less(q.key, p.key) : is_less(p.key, q.key);
-      return less || (p.at < q.at && !(down ? is_less(p.key, q.key) : is_less(q.key, p.key)));
-    };
     chunks.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
-      auto* const pairs =
-          reinterpret_cast<Keyed<T>*>(static_cast<char*>(memory.get()) + chunk * row_bytes);
+      auto* const items =
+          static_cast<Item*>(memory.get()) + static_cast<std::int64_t>(chunk) * 2 * n;
       for (std::int64_t row = begin; row < end; ++row) {
-        for (std::int64_t i = 0; i < n; ++i) pairs[i] = {from[row * n + i], i};
-        if (2 * k < n)
-          std::partial_sort(pairs, pairs + k, pairs + n, before);
+        for (std::int64_t i = 0; i < n; ++i) {
+          const auto key = ordered(from[row * n + i]);
+          items[i] = {down ? static_cast<decltype(key)>(~key) : key, static_cast<std::uint32_t>(i)};
+        }
+        const Item* first = items;
+        if (8 * k < n)
+          std::partial_sort(items, items + k, items + n);
         else
-          std::sort(pairs, pairs + n, before);
-        for (std::int64_t i = 0; i < k; ++i) to[row * k + i] = pairs[i].at;
+          first = sorted(items, items + n, n);
+        for (std::int64_t i = 0; i < k; ++i) to[row * k + i] = first[i].at;
       }
     });
   };
@@ -200,6 +234,8 @@ void add_argsort(OpTable& table) {
   Op row = contiguous_row("argsort", 1);
   row.infer = [](const Attrs& a, std::span<const TensorType> in) {
     Shape shape = in[0].shape;
+    if (shape.back() > std::numeric_limits<std::uint32_t>::max())
+      fail<ValueError>("argsort: an axis of ", shape.back(), " elements is too long");
     shape.back() = a.dims[0];
     return std::vector<TensorType>{{DType::i64, shape}};
   };

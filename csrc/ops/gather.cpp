@@ -13,9 +13,32 @@ namespace {
 
 // --- take: dims = {axis}; x (outer..., n, inner...), indices (i...) -> (outer..., i..., inner...)
 
+// Single elements: copied as what they are, and found without a division for each.
+template <class T>
+Launch prepare_take_items(const TakeSizes& s, const View& x_view, const View& index_view,
+                          const View& y_view) {
+  return [=, chunks = Chunks(s.outer * s.count, 2 * kItemWork), x = x_view.as<const T>(),
+          y = y_view.as<T>(), indices = Indices(index_view)](const RunState&) {
+    chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      std::int64_t k = begin % s.count;
+      const T* row = x + begin / s.count * s.n;
+      for (std::int64_t i = begin; i < end; ++i) {
+        y[i] = row[indices.within(s.n, k, "take")];
+        if (++k < s.count) continue;
+        k = 0;
+        row += s.n;
+      }
+    });
+  };
+}
+
 Launch prepare_take(const Attrs& a, std::span<const View> in, std::span<const View> out) {
   const TakeSizes s(in[0].shape, in[1].shape, a.dims[0]);
   if (s.inner == 0) return [](const RunState&) {};
+  if (s.inner == 1)
+    return with_item(item_size(in[0].dtype), [&](auto item) {
+      return prepare_take_items<decltype(item)>(s, in[0], in[1], out[0]);
+    });
   const auto row_bytes = static_cast<std::size_t>(s.inner) * item_size(in[0].dtype);
   const Chunks chunks(s.outer * s.count, 16 + kItemWork * static_cast<double>(s.inner));
   return [=, x = in[0].as<const char>(), y = out[0].as<char>(),

@@ -8,9 +8,12 @@ from typing import Any
 from pynn._native import ops
 
 __all__ = [
+    "acos",
     "acosh",
     "allclose",
+    "asin",
     "asinh",
+    "atan",
     "atanh",
     "cosh",
     "exp2",
@@ -42,6 +45,82 @@ def tan(x: Any) -> Any:
     array([0.    , 1.5574], dtype=float32)
     """
     return ops.divide(ops.sin(x), ops.cos(x))
+
+
+def atan(x: Any) -> Any:
+    """Return the angle in radians, from -pi/2 to pi/2, whose tangent is x.
+
+    Parameters
+    ----------
+    x : array_like
+
+    Returns
+    -------
+    ndarray or Tensor
+
+    Examples
+    --------
+    >>> import pynn
+    >>> pynn.ops.atan([0.0, 1.0]).round(4)
+    array([0.    , 0.7854], dtype=float32)
+    """
+    size = ops.where(ops.less(x, 0), ops.negative(x), x)  # with a slope at 0, unlike abs
+    steep = ops.greater(size, 1)
+    t = ops.where(steep, ops.reciprocal(ops.where(steep, size, 1.0)), size)
+    # A guess g within 0.004 of atan(t), and the tangent d of what is left:
+    # atan(t) = g + atan(d) with d = (t - tan g) / (1 + t tan g).
+    guess = ops.multiply(t, ops.subtract(math.pi / 4 + 0.273, ops.multiply(t, 0.273)))
+    sine, cosine = ops.sin(guess), ops.cos(guess)
+    d = ops.divide(
+        ops.subtract(ops.multiply(t, cosine), sine), ops.add(cosine, ops.multiply(t, sine))
+    )
+    squared = ops.square(d)
+    series = ops.add(ops.multiply(squared, ops.subtract(ops.multiply(squared, 0.2), 1 / 3)), 1)
+    angle = ops.add(guess, ops.multiply(d, series))
+    angle = ops.where(steep, ops.subtract(math.pi / 2, angle), angle)
+    return ops.where(ops.less(x, 0), ops.negative(angle), angle)
+
+
+def asin(x: Any) -> Any:
+    """Return the angle in radians, from -pi/2 to pi/2, whose sine is x, for x from -1 to 1.
+
+    Parameters
+    ----------
+    x : array_like
+
+    Returns
+    -------
+    ndarray or Tensor
+
+    Examples
+    --------
+    >>> import pynn
+    >>> pynn.ops.asin([0.0, 1.0]).round(4)
+    array([0.    , 1.5708], dtype=float32)
+    """
+    rest = ops.multiply(ops.subtract(1, x), ops.add(1, x))
+    return atan(ops.divide(x, ops.sqrt(rest)))
+
+
+def acos(x: Any) -> Any:
+    """Return the angle in radians, from 0 to pi, whose cosine is x, for x from -1 to 1.
+
+    Parameters
+    ----------
+    x : array_like
+
+    Returns
+    -------
+    ndarray or Tensor
+
+    Examples
+    --------
+    >>> import pynn
+    >>> pynn.ops.acos([1.0, 0.0]).round(4)
+    array([0.    , 1.5708], dtype=float32)
+    """
+    # Of half the angle: exact near x = 1, where it is small.
+    return ops.multiply(atan(ops.sqrt(ops.divide(ops.subtract(1, x), ops.add(1, x)))), 2)
 
 
 def sinh(x: Any) -> Any:
