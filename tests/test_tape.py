@@ -271,6 +271,20 @@ def test_out_and_copies_are_followed() -> None:
     np.testing.assert_allclose(tape.gradient(out, x).numpy(), 3 * np.exp([3.0, 6.0]), rtol=1e-6)
 
 
+def test_out_of_a_variable_and_of_a_tensor_that_was_followed() -> None:
+    x, v, y = Variable([1.0, 2.0]), Variable([0.0, 0.0]), Tensor([5.0, 6.0])
+    with GradientTape(persistent=True) as tape:
+        tape.watch(y)
+        ops.exp(x, out=v)
+        z = v * y
+    np.testing.assert_array_equal(tape.gradient(z, v).numpy(), [5, 6])
+    assert tape.gradient(z, x) is None
+    assert [id(w) for w in tape.watched_variables()] == [id(x), id(v)]
+    ops.exp([1.0, 2.0], out=y)
+    assert tape.gradient(z, y) is None
+    np.testing.assert_array_equal(tape.gradient(z, v).numpy(), [5, 6])
+
+
 def test_a_tape_inside_a_recording() -> None:
     w = Variable([3.0, 4.0])
     with _native.Recorder() as recorder:

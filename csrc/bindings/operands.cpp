@@ -58,6 +58,7 @@ Tensor Operands::destination(PyObject* out) {
   const bool shared = is_tensor(out) || target.array().data == py::detail::array_proxy(out)->data;
   if (!shared || !writable(target.array()))
     fail<ValueError>("out= must be a writable array of a dtype that tensors hold");
+  GradientTape::before_store(target.array());
   return target;
 }
 
@@ -70,12 +71,10 @@ PyObject* Operands::filled(PyObject* out, const Tensor& target, const Tensor& va
   const Array& from = value.array();
   if (from.data != to.data || from.strides != to.strides) {
     const Eager eager;
-    GradientTape::before_store(to);
     copy_into(to, overlaps(from, to) ? ops::copy(value).array() : from);
   }
-  // A tape that follows the result finds it in `out`.
-  if (is_tensor(out) && value.id() != 0)
-    reinterpret_cast<TensorObject*>(out)->value.identify(value.id());
+  // `out` is now what tapes know the result as; a variable stays itself, as when it is assigned to.
+  if (Py_TYPE(out) == tensor_type) reinterpret_cast<TensorObject*>(out)->value.identify(value.id());
   Py_INCREF(out);
   return out;
 }
