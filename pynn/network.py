@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, ClassVar
 
-from pynn._native import Frozen, Tensor
+from pynn._native import Frozen
 from pynn.frozen import Snapshot
+from pynn.layers import nested
+from pynn.layers.arguments import Arguments, is_shape
 from pynn.layers.base import Layer
-from pynn.layers.graph import Input, Node, ordered
+from pynn.layers.graph import Graph, Input, Node
 from pynn.layers.weights import Shape, default_name, unchanged_on_failure
 from pynn.summary import table
 from pynn.training import Trainable
@@ -27,10 +29,11 @@ class Network(Trainable, Layer):
     ----------
     layers : iterable of Layer, default ()
         Layers in a row.
-    inputs : Input or None, default None
+    inputs : Input, or list, tuple or dict of Input, or None, default None
         Where a graph begins.
-    outputs : Node or None, default None
-        Where a graph ends.
+    outputs : Node, or list, tuple or dict of Node, or None, default None
+        Where a graph ends. Calls take and give tensors in the structures of `inputs` and `outputs`;
+        fits and evaluations are for one output.
     name : str or None, default None
         What errors and summaries call it; ``None`` is "network".
     dtype : {"float32", "float64", "bfloat16"} or None, default None
@@ -64,16 +67,16 @@ class Network(Trainable, Layer):
         self,
         layers: Iterable[Layer] = (),
         *,
-        inputs: Node | Sequence[Node] | None = None,
-        outputs: Node | Sequence[Node] | None = None,
+        inputs: Any = None,
+        outputs: Any = None,
         name: str | None = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(name=name, dtype=dtype)
         self._layers: list[Layer] = []
-        self._nodes: list[Node] = []  # of a graph, each after those it is computed from
+        self._graph: Graph | None = None
         if inputs is not None or outputs is not None:
-            self._connect(_one(inputs, "inputs"), _one(outputs, "outputs"))
+            self._connect(inputs, outputs)
         for layer in layers:
             self.add(layer)
 
@@ -106,7 +109,7 @@ class Network(Trainable, Layer):
         RuntimeError
             If the network is a graph.
         """
-        if self._nodes:
+        if self._graph is not None:
             raise RuntimeError(f"{self} is a graph of layers; connect layers before making it")
         if isinstance(layer, Input):
             if self._layers or self._state.input_shape is not None:
@@ -135,20 +138,25 @@ class Network(Trainable, Layer):
                 outputs = layer._infer(outputs)
         self._state.outputs = outputs
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Any) -> Any:
         with self._precise():
             return self._forward(x)
 
-    def _forward(self, x: Tensor) -> Tensor:
-        if not self._nodes:
-            for layer in self._layers:
-                x = layer.forward(x)
-            return x
-        values = {id(self._nodes[0]): x}
-        for node in self._nodes[1:]:
-            assert node.layer is not None
-            values[id(node)] = node.layer.forward(values[id(node.inputs[0])])
-        return values[id(self._nodes[-1])]
+    def _forward(self, x: Any) -> Any:
+        if self._graph is not None:
+            return self._graph(x)
+        for layer in self._layers:
+            x = layer.forward(x)
+        return x
+
+    def _check_inputs(self, call: Arguments) -> None:
+        if is_shape(self.input_shape):
+            super()._check_inputs(call)
+        elif call.shapes(1, type(self).build)[0] != self.input_shape:
+            raise ValueError(
+                f"{self} expects samples of shapes {self.input_shape}, "
+                f"got {call.shapes(1, type(self).build)[0]}"
+            )
 
     def check_input(self, shape: Shape) -> None:
         if shape[1:] == self.input_shape:
@@ -159,6 +167,8 @@ class Network(Trainable, Layer):
         raise ValueError(f"{self} expects inputs of shape ({expected}), got {shape}")
 
     def input_dtype(self, dtype: str, i: int = 0) -> str:
+        if self._graph is not None:
+            return self._graph.input_dtype(dtype, i)
         return self._layers[0].input_dtype(dtype) if self._layers else dtype
 
     def freeze(self) -> Frozen:
@@ -195,6 +205,7 @@ class Network(Trainable, Layer):
         array([0., 0.], dtype=float32)
         """
         self._require_shape("freeze")
+        self._require_one_input_and_output("freeze")
         return Frozen(Snapshot.of(self))
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
@@ -220,21 +231,21 @@ class Network(Trainable, Layer):
         """
         print_fn(table(self))
 
-    def _connect(self, start: Node, end: Node) -> None:
-        if not isinstance(start, Input):
-            raise TypeError(f"{self}: inputs expects an Input, got {start!r}")
-        nodes = ordered([end])
-        if nodes[0] is not start or any(node.layer is None for node in nodes[1:]):
-            raise ValueError(f"{self}: outputs must be computed from inputs alone")
-        layers = list(dict.fromkeys(node.layer for node in nodes[1:] if node.layer is not None))
-        if not layers:
-            raise ValueError(f"{self}: there is no layer between inputs and outputs")
-        for layer in layers:
+    def _connect(self, inputs: Any, outputs: Any) -> None:
+        self._graph = graph = Graph.between(self, inputs, outputs)
+        for layer in graph.layers:
             self._adopt(layer)
             self._layers.append(layer)
-        self._nodes = nodes
-        self._state.input_shape, self._state.outputs = start.shape, Node(end.shape, end.dtype)
+        self._state.input_shape = nested.shapes(inputs)
+        self._state.outputs = nested.mapped(lambda node: Node(node.shape, node.dtype), outputs)
         self._state.built = True
+
+    def _require_one_input_and_output(self, what: str) -> None:
+        if not (is_shape(self.input_shape) and is_shape(self.output_shape)):
+            raise ValueError(
+                f"{what} is for networks with one input and one output; {self} takes samples of "
+                f"shapes {self.input_shape} and gives {self.output_shape}"
+            )
 
     def _check_layer(self, layer: object) -> None:
         if isinstance(layer, type):
@@ -259,10 +270,3 @@ class Network(Trainable, Layer):
             layer._state.unique_name = next(name for name in numbered if name not in taken)
         if self._state.dtype is not None:
             layer.adopt_dtype(self._state.dtype)
-
-
-def _one(nodes: Node | Sequence[Node] | None, name: str) -> Node:
-    found = [nodes] if isinstance(nodes, Node) else list(nodes or ())
-    if len(found) != 1 or not isinstance(found[0], Node):
-        raise ValueError(f"Network: {name} expects one node of a graph of layers, got {nodes!r}")
-    return found[0]

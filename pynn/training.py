@@ -177,6 +177,8 @@ class Trainable:
             raise ValueError(f"fit: initial_epoch must be below epochs {epochs}, got {first}")
         share = checks.fraction(validation_split, "fit: validation_split")
         shows = _verbosity(verbose)
+        if network.built:
+            network._require_one_input_and_output("fit")
         with _alone(network):
             with unchanged_on_failure(network.walk()):
                 data = batches.samples(
@@ -388,6 +390,7 @@ class Trainable:
                     f"or fit it before {what}"
                 )
             network._infer(Node(network.input_shape))
+        network._require_one_input_and_output(what)
 
 
 @contextmanager

@@ -114,3 +114,91 @@ def ordered(outputs: Sequence[Node]) -> list[Node]:
             pending.append((node, True))
             pending.extend((source, False) for source in reversed(node.inputs))
     return order
+
+
+class Slot(nested.Placeholder):
+    """Where a graph keeps a value while it is computed."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What a network computes from its inputs, one call of a layer after the other."""
+
+    inputs: Any  # slots, alone or in lists, tuples and dicts
+    outputs: Any
+    steps: tuple[Use, ...]  # on slots
+
+    @classmethod
+    def between(cls, network: Layer, inputs: Any, outputs: Any) -> Graph:
+        """Find the calls that lead from `inputs` to `outputs`."""
+        starts, ends = nested.tensors(inputs), nested.tensors(outputs)
+        for node in starts:
+            if not isinstance(node, Input):
+                raise TypeError(f"{network}: inputs expects an Input, got {node!r}")
+        if not starts or not ends or not all(isinstance(node, Node) for node in ends):
+            raise ValueError(
+                f"{network}: inputs and outputs expect nodes of a graph of layers, "
+                f"got {inputs!r} and {outputs!r}"
+            )
+        if len(set(map(id, starts))) < len(starts):
+            raise ValueError(f"{network}: each of inputs can be given only once")
+        nodes = ordered(ends)
+        for node in nodes:
+            if node.use is None and not any(node is start for start in starts):
+                raise ValueError(f"{network}: outputs must be computed from inputs alone")
+        for i, start in enumerate(starts):
+            if not any(node is start for node in nodes):
+                raise ValueError(f"{network}: no output depends on input {i}")
+        uses = list(dict.fromkeys(node.use for node in nodes if node.use is not None))
+        if not uses:
+            raise ValueError(f"{network}: there is no layer between inputs and outputs")
+        every = [*starts, *(node for use in uses for node in nested.tensors(use.outputs))]
+        slots = {id(node): Slot(i) for i, node in enumerate(every)}
+
+        def slotted(x: Any) -> Any:
+            return slots[id(x)] if isinstance(x, Node) else x
+
+        steps = tuple(
+            Use(
+                use.layer,
+                use.arguments.filled(map(slotted, use.arguments.tensors)),
+                nested.mapped(slotted, use.outputs),
+            )
+            for use in uses
+        )
+        return cls(nested.mapped(slotted, inputs), nested.mapped(slotted, outputs), steps)
+
+    @property
+    def layers(self) -> list[Layer]:
+        """The layers, each once, in the order of their first calls."""
+        return list(dict.fromkeys(step.layer for step in self.steps))
+
+    def __call__(self, x: Any) -> Any:
+        """Compute the outputs from tensors in the structure of the inputs."""
+        values: dict[int, Any] = {}
+
+        def keep(slots: Any, found: Any) -> None:
+            pairs = zip(nested.tensors(slots), nested.tensors(found), strict=True)
+            values.update((slot.number, value) for slot, value in pairs)
+
+        def value(x: Any) -> Any:
+            return values[x.number] if isinstance(x, Slot) else x
+
+        keep(self.inputs, x)
+        for step in self.steps:
+            given = step.arguments.filled(map(value, step.arguments.tensors))
+            keep(step.outputs, step.layer.forward(*given.args, **given.options))
+        return nested.mapped(value, self.outputs)
+
+    def input_dtype(self, dtype: str, i: int) -> str:
+        """Say as what type input `i` enters a program: as its layers agree, or as it comes."""
+        slots = nested.tensors(self.inputs)[i : i + 1]
+        types = {
+            step.layer.input_dtype(dtype)
+            for step in self.steps
+            if any(x is slot for x in step.arguments.tensors for slot in slots)
+        }
+        return types.pop() if len(types) == 1 else dtype
