@@ -85,6 +85,15 @@ def axes(value: Any, name: str) -> int | tuple[int, ...]:
     return whole(value, name, -99)
 
 
+def number(value: Any, name: str) -> float:
+    """Check a finite number."""
+    if isinstance(value, bool) or not isinstance(value, (int, float, np.number)):
+        raise TypeError(f"{name} expects a number, got {value!r}")
+    if not math.isfinite(value):
+        raise ValueError(f"{name} expects a finite number, got {value!r}")
+    return float(value)
+
+
 def sample_shape(value: Any, name: str) -> tuple[int, ...]:
     """Check the shape of one sample: positive integers, without the batch axis."""
     extents = (value,) if isinstance(value, (int, np.integer)) else value

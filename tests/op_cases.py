@@ -129,6 +129,26 @@ def _pool(reduce: Callable[..., Any]) -> Callable[..., Any]:
     return pool
 
 
+def _warp(x: Array, interpolation: str, fill_mode: str, fill_value: float = 0.0) -> Array:
+    """Sample x, padded by as much as MATRIX reaches beyond it, pixel by pixel."""
+    wide = 8
+    mode = {"reflect": "symmetric", "nearest": "edge", "wrap": "wrap", "constant": "constant"}
+    value = {"constant_values": fill_value} if fill_mode == "constant" else {}
+    source = np.pad(x, ((0, 0), (wide, wide), (wide, wide), (0, 0)), mode[fill_mode], **value)  # type: ignore[call-overload]
+    y = np.empty_like(x)
+    for k, i, j in np.ndindex(*x.shape[:3]):
+        row, column = MATRIX[k].reshape(2, 3) @ (i, j, 1) + wide
+        if interpolation == "nearest":
+            y[k, i, j] = source[k, int(row + 0.5), int(column + 0.5)]
+            continue
+        top, left = int(row), int(column)
+        down, right = row - top, column - left
+        rows = source[k, top : top + 2] * np.array([1 - down, down])[:, None, None]
+        y[k, i, j] = np.array([1 - right, right]) @ rows.sum(0)[left : left + 2]
+    return y
+
+
+MATRIX = np.array([[0.8, 0.7, -2.3, -0.6, 0.9, 1.1], [1, 0, 2, 0, 1, -3]])
 IMAGES = _RANDOM.uniform(-2, 2, (2, 5, 5, 3))
 
 
@@ -307,6 +327,10 @@ CASES: list[Case] = [
       for size, strides, padding in (
           (2, None, "valid"), ((2, 3), 1, "valid"), (2, (1, 2), "valid"), (2, 2, "same"))],
     ("stop_gradient", np.copy, (X,), {}),
+    *[("warp", _warp, (IMAGES,), {"interpolation": interpolation, "fill_mode": mode, **options})
+      for interpolation in ("bilinear", "nearest")
+      for mode, options in (("reflect", {}), ("nearest", {}), ("wrap", {}),
+                            ("constant", {"fill_value": 2.5}))],
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip
@@ -323,6 +347,8 @@ def call(name: str, arguments: tuple[Any, ...], options: dict[str, Any]) -> Any:
         return ops.concatenate(arguments, **options)
     if name == "take_sum":
         return ops.take_sum(*arguments, BAGS)
+    if name == "warp":
+        return ops.warp(*arguments, MATRIX, **options)
     if name == "take":
         return ops.take(*arguments, INDEX, **options)
     if name == "stack":

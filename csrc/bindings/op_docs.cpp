@@ -251,6 +251,13 @@ constexpr OpDoc kDocs[] = {
      "array([[[2.5],\n        [3. ]]], dtype=float32)"},
     {"stop_gradient", "``x``, as a constant for gradients: none passes.",
      "stop_gradient([1.0, 2.0])", "array([1., 2.], dtype=float32)"},
+    {"warp",
+     "Images sampled at other places: pixel (i, j) of an image is x (n, rows, columns, channels) "
+     "at "
+     "row ``m[0] i + m[1] j + m[2]`` and column ``m[3] i + m[4] j + m[5]``, m being its row of "
+     "``matrix`` (n, 6). Gradients go to x only.",
+     "warp([[[[1.0], [3.0]]]], [[1, 0, 0, 0, 1, 0.5]])[0, 0, :, 0]",
+     "array([2. , 1.5], dtype=float32)"},
     {"zeros", "An array of zeros.", "zeros((2,))", "array([0., 0.], dtype=float32)"},
     {"ones", "An array of ones.", "ones((2,))", "array([1., 1.], dtype=float32)"},
     {"full", "An array of one value.", "full((2,), 7)", "array([7, 7])"},
@@ -317,6 +324,12 @@ constexpr ParameterDoc kParameters[] = {
     {"epsilon", "float", "Added to the variance."},
     {"center", "bool", "Whether the mean is subtracted."},
     {"seed", "int, optional", "Draws by itself, whatever `pynn.seed` says: the same in each call."},
+    {"matrix", "array_like", "Of shape (n, 6): six numbers for each image."},
+    {"interpolation", "{'bilinear', 'nearest'}", "Between the four pixels around, or the nearest."},
+    {"fill_mode", "{'constant', 'nearest', 'reflect', 'wrap'}",
+     "How images go on beyond their borders: with `fill_value`, their last pixel, their mirror "
+     "image, or from their other end."},
+    {"fill_value", "float", ""},
     {"pool_size", "int or tuple of ints", "The window, of one to three spatial axes."},
     {"out", "ndarray or Tensor, optional", "Of the result's shape and dtype; filled and returned."},
 };

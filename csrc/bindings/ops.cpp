@@ -10,7 +10,7 @@ void add_ops(py::module_& m) {
   add_conv_functions(rows);
   add_creation_functions(rows);
   add_normalization_functions(rows);
-  add_pooling_functions(rows);
+  add_image_functions(rows);
   add_index_functions(rows);
   add_composed_functions(rows);
   add_gradient_functions(rows);

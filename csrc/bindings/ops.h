@@ -15,7 +15,7 @@ void add_array_functions(std::vector<PyMethodDef>& rows);
 void add_conv_functions(std::vector<PyMethodDef>& rows);
 void add_creation_functions(std::vector<PyMethodDef>& rows);
 void add_normalization_functions(std::vector<PyMethodDef>& rows);
-void add_pooling_functions(std::vector<PyMethodDef>& rows);
+void add_image_functions(std::vector<PyMethodDef>& rows);
 void add_index_functions(std::vector<PyMethodDef>& rows);
 void add_composed_functions(std::vector<PyMethodDef>& rows);
 

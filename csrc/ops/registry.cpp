@@ -21,6 +21,7 @@ namespace pynn {
   ROW(host)                \
   ROW(custom)              \
   ROW(pool)                \
+  ROW(warp)                \
   ROW(control)
 
 #define ROW(family) void register_##family(OpTable& table);

@@ -548,6 +548,30 @@ def avg_pool(
     padding: str | int | Sequence[int | Sequence[int]] = "valid",
 ) -> NDArray[Any]: ...
 @overload
+def warp(
+    x: Tensor,
+    matrix: TensorLike,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+) -> Tensor: ...
+@overload
+def warp(
+    x: ArrayLike,
+    matrix: Tensor,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+) -> Tensor: ...
+@overload
+def warp(
+    x: ArrayLike,
+    matrix: ArrayLike,
+    interpolation: str = "bilinear",
+    fill_mode: str = "constant",
+    fill_value: float = 0.0,
+) -> NDArray[Any]: ...
+@overload
 def index_put(x: Tensor, key: Any, values: TensorLike) -> Tensor: ...
 @overload
 def index_put(x: ArrayLike, key: Any, values: Tensor) -> Tensor: ...

@@ -27,6 +27,7 @@ from pynn.layers.attention import (
     Attention,
     MultiHeadAttention,
 )
+from pynn.layers.augmentation import RandomBrightness, RandomContrast, RandomFlip
 from pynn.layers.base import Layer
 from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
 from pynn.layers.convolution import (
@@ -131,6 +132,7 @@ from pynn.layers.transposed import (
     Conv2DTranspose,
     Conv3DTranspose,
 )
+from pynn.layers.warping import RandomRotation, RandomTranslation, RandomZoom
 from pynn.layers.wrapper import Lambda, TimeDistributed
 
 __all__ = [
@@ -220,6 +222,12 @@ __all__ = [
     "Permute",
     "PositionalEmbedding",
     "RMSNormalization",
+    "RandomBrightness",
+    "RandomContrast",
+    "RandomFlip",
+    "RandomRotation",
+    "RandomTranslation",
+    "RandomZoom",
     "ReLU",
     "ReLU6",
     "RepeatVector",
