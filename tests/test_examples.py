@@ -15,12 +15,12 @@ import pynn
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
-def run(name: str) -> str:
+def run(name: str, *arguments: str) -> str:
     """Return what an example prints."""
     tested = str(Path(pynn.__file__).parents[1])  # the package that these tests import
     environment = {**os.environ, "PYTHONIOENCODING": "utf-8", "PYTHONPATH": tested}
     done = subprocess.run(
-        [sys.executable, str(EXAMPLES / f"{name}.py")],
+        [sys.executable, str(EXAMPLES / f"{name}.py"), *arguments],
         capture_output=True,
         text=True,
         encoding="utf-8",
@@ -78,12 +78,36 @@ def test_transfer_learning_beats_learning_from_nothing() -> None:
     assert nothing + 0.05 < min(head, tuned)
 
 
+def test_an_autoencoder_takes_out_noise() -> None:
+    pytest.importorskip(
+        "sklearn", reason="the digits come with scikit-learn, which is not installed"
+    )
+    error = re.search(r"error (0\.\d+) with noise, (0\.\d+) without", run("autoencoder"))
+    assert error is not None
+    assert float(error[2]) < float(error[1]) / 2
+
+
+def accuracy(printed: str) -> float:
+    """Return the accuracy on MNIST's test images."""
+    found = re.search(r"test accuracy (0\.\d+)", printed)
+    assert found is not None
+    return float(found[1])
+
+
+MNIST = pytest.mark.skipif(
+    not (Path(os.environ.get("PYNN_DATA_DIR", "")) / "mnist").is_dir(),
+    reason="MNIST is not here: set PYNN_DATA_DIR to a folder that has mnist/",
+)
+
+
+@MNIST
 def test_mnist_mlp_reaches_its_accuracy():
-    if not (Path(os.environ.get("PYNN_DATA_DIR", "")) / "mnist").is_dir():
-        pytest.skip("MNIST is not here: set PYNN_DATA_DIR to a folder that has mnist/")
-    accuracy = re.search(r"test accuracy (0\.\d+)", run("mnist_mlp"))
-    assert accuracy is not None
-    assert float(accuracy[1]) > 0.97
+    assert accuracy(run("mnist_mlp")) > 0.97
+
+
+@MNIST
+def test_mnist_cnn_learns_from_few_images():
+    assert accuracy(run("mnist_cnn", "3000")) > 0.93
 
 
 def test_char_rnn_writes_on_where_a_verse_stops():
@@ -91,5 +115,5 @@ def test_char_rnn_writes_on_where_a_verse_stops():
 
 
 def test_every_example_has_its_test():
-    tested = set(re.findall(r'run\("(\w+)"\)', Path(__file__).read_text(encoding="utf-8")))
+    tested = set(re.findall(r'run\("(\w+)"', Path(__file__).read_text(encoding="utf-8")))
     assert tested == {path.stem for path in EXAMPLES.glob("*.py")}
