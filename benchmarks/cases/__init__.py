@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import footprint, inference, kernels, networks, scaling, training
+from benchmarks.cases import blocks, footprint, inference, kernels, networks, scaling, training
 from benchmarks.workload import Workload
 
 
@@ -20,6 +20,7 @@ def workloads(source: str, *, quick: bool) -> list[Workload]:
         *kernels.workloads(quick=quick),
         *training.workloads(source, quick=quick),
         *networks.workloads(quick=quick),
+        *blocks.workloads(quick=quick),
         *inference.workloads(),
         *footprint.workloads(quick=quick),
         *scaling.workloads(quick=quick),

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import ROOT
+from benchmarks.blocks import Block
 from benchmarks.data import load
 from benchmarks.networks import Data, Mlp
 from benchmarks.task import Measured, Task, Timed, Unsupported
@@ -37,11 +38,23 @@ class Trainer(Protocol):
         ...
 
 
+class BlockTrainer(Protocol):
+    """A block with its batches in place, as its framework wants them."""
+
+    def fit(self) -> None:
+        """Go through the batches once."""
+        ...
+
+    def predict(self) -> NDArray[Any]:
+        """Return the outputs for the first batch, as training computes them."""
+        ...
+
+
 class Peer:
     """A library under test, alone in its process.
 
-    Each public method but `trainer` and `call` prepares the workload kind of its name.
-    A subclass says by defining ``trainer`` or ``call`` that it can do the kinds built on them.
+    Each public method but `trainer`, `block_trainer` and `call` prepares the workload kind of its
+    name. A subclass says by defining one of these that it can do the kinds built on it.
     """
 
     imports: ClassVar[str]
@@ -75,6 +88,10 @@ class Peer:
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         """Return the network with the given rows in place."""
+        raise Unsupported
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        """Return the block with the batches of some steps in place."""
         raise Unsupported
 
     def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
@@ -120,6 +137,17 @@ class Peer:
             return {"test accuracy": float((classes == data.y_test).mean())}
 
         return Timed(trainer.fit, epochs, shuffle, per=per, outputs=outputs, facts=facts)
+
+    def train_block(self, block: Block, steps: int) -> Task:
+        """Train a block for some steps; the figure is that of one."""
+        trainer = self.block_trainer(block, steps)
+
+        def outputs() -> Sequence[NDArray[Any]]:
+            short = self.block_trainer(block, 2)
+            short.fit()
+            return [short.predict()]
+
+        return Timed(trainer.fit, per=steps, outputs=outputs)
 
     def first_call(self, network: Mlp, batch_size: int) -> Task:
         """Measure the first training step of a new network: all that comes before it, and it."""

@@ -12,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks import inputs
+from benchmarks.blocks import Block
 from benchmarks.networks import Cnn, Data, Mlp
-from benchmarks.peers.base import Peer, Trainer
+from benchmarks.peers import jax_blocks
+from benchmarks.peers.base import BlockTrainer, Peer, Trainer
 from benchmarks.task import Task, Timed, Unsupported
 
 # Where the name differs from pynn's.
@@ -40,6 +42,9 @@ class Jax(Peer):
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return JaxTrainer(network, data, batch_size)
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        return jax_blocks.BlockTrainer(block, steps)
 
     def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         weights = [jnp.asarray(w) for w in network.weights()]

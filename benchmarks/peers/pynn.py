@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 
 import pynn
 from benchmarks import inputs
+from benchmarks.blocks import Block
 from benchmarks.networks import Cnn, Data, Mlp
-from benchmarks.peers.base import Peer, Trainer
+from benchmarks.peers import pynn_blocks
+from benchmarks.peers.base import BlockTrainer, Peer, Trainer
 from benchmarks.task import Measured, Task, Timed
 from pynn import layers, losses, ops, optimizers
 
@@ -35,6 +37,9 @@ class Pynn(Peer):
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return PynnTrainer(network, data, batch_size)
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        return pynn_blocks.BlockTrainer(block, steps)
 
     def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         net = build(network)

@@ -12,8 +12,10 @@ from numpy.typing import NDArray
 from torch.nn import functional
 
 from benchmarks import inputs
+from benchmarks.blocks import Block
 from benchmarks.networks import Cnn, Data, Mlp
-from benchmarks.peers.base import Peer, Trainer
+from benchmarks.peers import torch_blocks
+from benchmarks.peers.base import BlockTrainer, Peer, Trainer
 from benchmarks.task import Task, Timed, Unsupported
 
 # Where the name differs from pynn's.
@@ -49,6 +51,10 @@ class Torch(Peer):
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return TorchTrainer(network, data, batch_size, compiled=False)
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        layout = torch.contiguous_format
+        return torch_blocks.BlockTrainer(block, steps, compiled=False, layout=layout)
 
     def call(self, network: Mlp, row: NDArray[np.float32], entry: str) -> Task:
         torch.set_grad_enabled(False)
@@ -102,10 +108,14 @@ class Torch(Peer):
 class TorchCompiled(Torch):
     """PyTorch with network and loss compiled, and so the backward pass."""
 
-    kinds = frozenset({"train", "first_call"})
+    kinds = frozenset({"train", "train_block", "first_call"})
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return TorchTrainer(network, data, batch_size, compiled=True)
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        layout = torch.contiguous_format
+        return torch_blocks.BlockTrainer(block, steps, compiled=True, layout=layout)
 
     def forget(self) -> None:
         torch.compiler.reset()
@@ -114,13 +124,19 @@ class TorchCompiled(Torch):
 class TorchChannelsLast(Torch):
     """PyTorch, eager, with images and kernels of convolutions stored channels-last."""
 
-    kinds = frozenset({"train"})
+    kinds = frozenset({"train", "train_block"})
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         if not isinstance(network, Cnn):
             raise Unsupported
         layout = torch.channels_last
         return TorchTrainer(network, data, batch_size, compiled=False, layout=layout)
+
+    def block_trainer(self, block: Block, steps: int) -> BlockTrainer:
+        if len(block.shape) != 3:
+            raise Unsupported
+        layout = torch.channels_last
+        return torch_blocks.BlockTrainer(block, steps, compiled=False, layout=layout)
 
 
 def _function(name: str) -> Callable[..., Any]:
