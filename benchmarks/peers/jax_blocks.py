@@ -34,9 +34,10 @@ def _normalised(x: Any, scale: Any, offset: Any, epsilon: float) -> Any:
 
 
 def _residual(weights: list[Any], x: Any, block: Block) -> Any:
-    first, *one, second, scale, offset = weights
-    y = jax.nn.relu(_normalised(_convolution(x, first), *one, block.EPSILON))
-    return jax.nn.relu(_normalised(_convolution(y, second), scale, offset, block.EPSILON) + x)
+    kernel, scale, offset = weights[:3]
+    y = jax.nn.relu(_normalised(_convolution(x, kernel), scale, offset, block.EPSILON))
+    kernel, scale, offset = weights[3:]
+    return jax.nn.relu(_normalised(_convolution(y, kernel), scale, offset, block.EPSILON) + x)
 
 
 def _depthwise(weights: list[Any], x: Any, block: Block) -> Any:
@@ -94,7 +95,8 @@ def _trained(weights: list[Any], x: Any, y: Any, block: Block) -> list[Any]:
         rate = np.float32(block.LEARNING_RATE)
         return [w - rate * g for w, g in zip(weights, gradients, strict=True)], None
 
-    return jax.lax.scan(step, weights, (x, y))[0]
+    trained: list[Any] = jax.lax.scan(step, weights, (x, y))[0]
+    return trained
 
 
 class BlockTrainer:

@@ -55,4 +55,4 @@ class BlockTrainer:
 
     def predict(self) -> NDArray[Any]:
         """Return the outputs for the first batch, as training computes them."""
-        return np.asarray(self.net.forward(self.x[: self.batch], training=True))
+        return np.asarray(self.net(self.x[: self.batch], training=True))

@@ -13,7 +13,7 @@ from torch.nn import functional
 from benchmarks.blocks import Block
 
 
-class Residual(torch.nn.Module):
+class Residual(torch.nn.Module):  # type: ignore[misc]
     """Two convolutions with normalisation, around which the input is led."""
 
     def __init__(self, block: Block, weights: list[torch.Tensor]) -> None:
@@ -38,7 +38,7 @@ class Residual(torch.nn.Module):
         return torch.relu(self.norms[1](self.second(y)) + x)
 
 
-class Depthwise(torch.nn.Module):
+class Depthwise(torch.nn.Module):  # type: ignore[misc]
     """Two depthwise convolutions."""
 
     def __init__(self, block: Block, weights: list[torch.Tensor]) -> None:
@@ -58,7 +58,7 @@ class Depthwise(torch.nn.Module):
         return x
 
 
-class Lstm(torch.nn.Module):
+class Lstm(torch.nn.Module):  # type: ignore[misc]
     """An LSTM that returns all its steps."""
 
     def __init__(self, block: Block, weights: list[torch.Tensor]) -> None:
@@ -74,7 +74,7 @@ class Lstm(torch.nn.Module):
         return y
 
 
-class Attention(torch.nn.Module):
+class Attention(torch.nn.Module):  # type: ignore[misc]
     """Self-attention, with one product for the three projections."""
 
     def __init__(self, block: Block, weights: list[torch.Tensor]) -> None:
@@ -91,7 +91,7 @@ class Attention(torch.nn.Module):
         return y.transpose(1, 2).reshape(batch, tokens, n) @ self.outer
 
 
-class Bag(torch.nn.Module):
+class Bag(torch.nn.Module):  # type: ignore[misc]
     """Means of embeddings."""
 
     def __init__(self, block: Block, weights: list[torch.Tensor]) -> None:

@@ -148,8 +148,8 @@ std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tenso
 // Those of `body` where `condition`, one bool, is true; of `otherwise` where it is not.
 std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> body,
                          std::shared_ptr<const Body> otherwise, std::span<const Tensor> inputs);
-// Runs body(carries..., one row of each of xs..., shared...) -> (carries..., ys...) for each row, in
-// order or from the last to the first; gives the last carries and the ys, stacked.
+// Runs body(carries..., one row of each of xs..., shared...) -> (carries..., ys...) for each row,
+// in order or from the last to the first; gives the last carries and the ys, stacked.
 std::vector<Tensor> scan(std::shared_ptr<const Body> body, std::span<const Tensor> carries,
                          std::span<const Tensor> xs, std::span<const Tensor> shared,
                          std::int64_t length, bool reverse);
