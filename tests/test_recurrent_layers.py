@@ -11,7 +11,17 @@ import pytest
 import pynn
 from pynn import ops
 from pynn._native import Recorder
-from pynn.layers import GRU, LSTM, Bidirectional, Dense, SimpleRNN
+from pynn.layers import (
+    GRU,
+    LSTM,
+    Bidirectional,
+    Dense,
+    Embedding,
+    Lambda,
+    Masking,
+    RepeatVector,
+    SimpleRNN,
+)
 
 KINDS = [SimpleRNN, LSTM, GRU]
 
@@ -99,6 +109,99 @@ def test_a_network_with_recurrent_layers_learns_and_freezes(x: np.ndarray[Any, A
     np.testing.assert_allclose(net.freeze()(x), net.predict(x), rtol=1e-5)
 
 
+ONES = np.ones((2, 4, 3))
+MASK = np.random.default_rng(6).random((6, 5)) < 0.6
+
+
+@pytest.mark.parametrize("backwards", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_masked_steps_are_as_if_they_were_not_there(
+    kind: Any, backwards: bool, x: np.ndarray[Any, Any]
+) -> None:
+    options: Any = {"dtype": "float64", "go_backwards": backwards, "return_state": True}
+    layer = kind(4, return_sequences=True, **options)
+    y, *states = layer(x, mask=MASK)
+    shorter = kind(4, **options)
+    shorter(x)
+    shorter.set_weights(layer.get_weights())
+    for got, wanted in zip(shorter(x, mask=MASK.astype(int)), (y[:, -1], *states), strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+    assert {2, 3} & set(MASK.sum(1))
+    for i, row in enumerate(MASK):
+        ys, *last = layer(x[i : i + 1, row])
+        seen = row[::-1] if backwards else row
+        np.testing.assert_allclose(y[i, seen], ys[0], rtol=1e-12)
+        before = np.concatenate([np.zeros((1, 4)), ys[0]])[seen.cumsum()]
+        np.testing.assert_allclose(y[i], before, rtol=1e-12)
+        for got, wanted in zip(states, last, strict=True):
+            np.testing.assert_allclose(got[i], wanted[0], rtol=1e-12)
+
+
+def test_a_sequence_of_padding_keeps_its_state_and_gives_zeros(x: np.ndarray[Any, Any]) -> None:
+    h = np.random.default_rng(7).normal(size=(6, 4))
+    y, last = GRU(4, return_state=True, dtype="float64")(x, h, mask=np.zeros((6, 5), bool))
+    np.testing.assert_array_equal(y, np.zeros((6, 4)))
+    np.testing.assert_array_equal(last, h)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_sequence_may_be_read_in_two_parts(kind: Any, x: np.ndarray[Any, Any]) -> None:
+    layer = kind(4, return_sequences=True, return_state=True, dtype="float64")
+    y, *states = layer(x)
+    first, *between = layer(x[:, :2], initial_state=[np.zeros((6, 4), int)] * len(states))
+    second, *last = layer(x[:, 2:], initial_state=between)
+    np.testing.assert_allclose(np.concatenate([first, second], 1), y, rtol=1e-12)
+    for got, wanted in zip(last, states, strict=True):
+        np.testing.assert_allclose(got, wanted, rtol=1e-12)
+
+
+def test_bidirectional_hands_masks_and_states_to_both(x: np.ndarray[Any, Any]) -> None:
+    states = list(np.random.default_rng(7).normal(size=(4, 6, 3)))
+    both = Bidirectional(
+        LSTM(3, return_sequences=True, return_state=True), merge_mode=None, dtype="float64"
+    )
+    a, b, *last = both(x, initial_state=states, mask=MASK)
+    forwards, *ahead = both.layer(x, states[:2], MASK)
+    backwards, *behind = both.backward_layer(x, states[2:], MASK)
+    np.testing.assert_array_equal(a, forwards)
+    np.testing.assert_array_equal(b, backwards[:, ::-1])
+    np.testing.assert_array_equal(last, [*ahead, *behind])
+
+
+def test_masks_come_from_the_layers_that_know_them() -> None:
+    ids = np.array([[3, 1, 0, 0], [2, 0, 0, 0], [1, 2, 3, 1]])
+    embedding, recurrent = Embedding(4, 3, mask_zero=True), Bidirectional(GRU(2))
+    tokens = pynn.Input(4, dtype="int64")
+    mask = Lambda(embedding.compute_mask)(tokens)
+    net = pynn.Network(inputs=tokens, outputs=recurrent(embedding(tokens), mask=mask))
+    y = net(ids)
+    np.testing.assert_allclose(y[0], net(np.array([[3, 1, 0, 0]]))[0], rtol=1e-6)
+    vectors = embedding(ids)
+    np.testing.assert_allclose(y[:2, :2], recurrent.layer(vectors, mask=ids != 0)[:2], rtol=1e-6)
+    np.testing.assert_allclose(y[1], recurrent(vectors[1:2, :1])[0], rtol=1e-6)
+
+    masking = Masking(-1.0)
+    padded = np.where((ids == 0)[..., None], -1.0, vectors)
+    found = masking.compute_mask(padded)
+    np.testing.assert_array_equal(found, ids != 0)
+    np.testing.assert_array_equal(masking(padded), np.where(found[..., None], vectors, 0))
+    np.testing.assert_allclose(recurrent(masking(padded), mask=found), y, rtol=1e-6)
+
+
+def test_a_network_trains_through_states(x: np.ndarray[Any, Any]) -> None:
+    """An encoder's states start a decoder."""
+    pynn.seed(0)
+    source = pynn.Input((5, 3))
+    last, *states = LSTM(8, return_state=True)(source)
+    decoder = LSTM(8, return_sequences=True)
+    net = pynn.Network(
+        inputs=source, outputs=Dense(3)(decoder(RepeatVector(4)(last), initial_state=states))
+    )
+    net.use("mse", pynn.optimizers.Adam(0.02))
+    losses = net.fit(x, x[:, :4], epochs=150, verbose=0).history["loss"]
+    assert losses[-1] < 0.1 * losses[0]
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -112,6 +215,46 @@ def test_a_network_with_recurrent_layers_learns_and_freezes(x: np.ndarray[Any, A
             lambda: Bidirectional(LSTM(3), backward_layer=LSTM(3)),
             ValueError,
             "must differ in go_backwards",
+        ),
+        (
+            lambda: Bidirectional(GRU(3, return_state=True), backward_layer=GRU(3)),
+            ValueError,
+            "agree in return_sequences and return_state",
+        ),
+        (
+            lambda: Bidirectional(GRU(3), name="both")(ONES, initial_state=[np.ones((2, 3))]),
+            ValueError,
+            "both.*expects a list of 1 forward and 1 backward states, got 1",
+        ),
+        (
+            lambda: LSTM(3, name="memory")(ONES, initial_state=np.ones((2, 3))),
+            ValueError,
+            r"memory.*initial_state expects 2 of shape \(batch, units\) = \(2, 3\), got \(2, 3\)",
+        ),
+        (
+            lambda: GRU(3, name="memory")(ONES, initial_state=[np.ones((2, 4))]),
+            ValueError,
+            r"memory.*initial_state expects 1 of shape .* got \(2, 4\)",
+        ),
+        (
+            lambda: SimpleRNN(3, name="memory")(ONES, mask=np.ones((2, 5))),
+            ValueError,
+            r"memory.*mask expects shape \(batch, time\) = \(2, 4\), got \(2, 5\)",
+        ),
+        (
+            lambda: GRU(3, name="memory")(ONES, mask=True),
+            ValueError,
+            r"memory.*mask expects shape .* got True",
+        ),
+        (
+            lambda: GRU(3, name="memory")(ONES, initial_state="zeros"),
+            ValueError,
+            r"memory.*initial_state expects 1 .* got zeros",
+        ),
+        (
+            lambda: Masking(name="padding")(np.ones((2, 4))),
+            ValueError,
+            r"padding.*expects sequences of shape \(batch, time, features\), got \(2, 4\)",
         ),
     ],
 )

@@ -30,6 +30,7 @@ from pynn.layers.attention import (
 from pynn.layers.augmentation import RandomBrightness, RandomContrast, RandomFlip
 from pynn.layers.base import Layer
 from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
+from pynn.layers.bidirectional import Bidirectional
 from pynn.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -53,6 +54,7 @@ from pynn.layers.dropout import (
 )
 from pynn.layers.embedding import Embedding, EmbeddingBag
 from pynn.layers.graph import Input
+from pynn.layers.masking import Masking
 from pynn.layers.merge import (
     Add,
     Average,
@@ -113,7 +115,7 @@ from pynn.layers.preprocessing import (
     Normalization,
     Rescaling,
 )
-from pynn.layers.recurrent import GRU, LSTM, Bidirectional, SimpleRNN
+from pynn.layers.recurrent import GRU, LSTM, SimpleRNN
 from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.resampling import (
     CenterCrop,
@@ -207,6 +209,7 @@ __all__ = [
     "Linear",
     "LogSigmoid",
     "LogSoftmax",
+    "Masking",
     "MaxPool1D",
     "MaxPool2D",
     "MaxPool3D",

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 import inspect
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pynn import activations, checks, initializers, ops, regularizers
 from pynn._native import Tensor
-from pynn._registry import unknown_name
 from pynn.control import scan
 from pynn.layers.base import Layer
 from pynn.layers.weights import Shape
-from pynn.layers.wrapper import Wrapper
 from pynn.tensor import Variable
 
 States = tuple[Tensor, ...]
@@ -47,6 +44,9 @@ class Recurrent(Layer):
         The same for the output that goes through ``U``.
     return_sequences : bool, default False
         Whether the outputs of all steps are returned, or the last alone.
+    return_state : bool, default False
+        Whether the last states are returned after the outputs, as a tuple ``(y, h)`` or, of an
+        `LSTM`, ``(y, h, c)``.
     go_backwards : bool, default False
         Whether the sequence is read from its end; outputs come in the order of reading.
     **options
@@ -55,7 +55,14 @@ class Recurrent(Layer):
     Raises
     ------
     ValueError, TypeError
-        If an option is not as described, or the inputs are no sequences.
+        If an option is not as described, the inputs are no sequences, or `initial_state` or `mask`
+        do not go with them.
+
+    Notes
+    -----
+    A call takes, after the sequences, ``initial_state``, (batch, units) or a list of as many as
+    there are states, by default zeros; and ``mask``, bool, (batch, time). Steps where it is false
+    leave the states as they are and repeat the last output, at first zeros.
     """
 
     gates: ClassVar[int] = 1  # how many blocks of `units` columns the weights have
@@ -75,6 +82,7 @@ class Recurrent(Layer):
         dropout: float = 0.0,
         recurrent_dropout: float = 0.0,
         return_sequences: bool = False,
+        return_state: bool = False,
         go_backwards: bool = False,
         **options: Any,
     ) -> None:
@@ -92,6 +100,7 @@ class Recurrent(Layer):
         self.dropout = checks.fraction(dropout, f"{who}: dropout")
         self.recurrent_dropout = checks.fraction(recurrent_dropout, f"{who}: recurrent_dropout")
         self.return_sequences = bool(return_sequences)
+        self.return_state = bool(return_state)
         self.go_backwards = bool(go_backwards)
 
     def get_config(self) -> dict[str, Any]:
@@ -138,31 +147,45 @@ class Recurrent(Layer):
         """
         raise NotImplementedError
 
-    def forward(self, x: Tensor) -> Tensor:
-        batch = x.shape[0]
+    def forward(
+        self,
+        x: Tensor,
+        initial_state: Tensor | Sequence[Tensor] | None = None,
+        mask: Tensor | None = None,
+    ) -> Any:
+        batch, time, features = x.shape
+        shape = (batch, self.units)
+        first = self._first_states(initial_state, shape, x.dtype)
+        seen = None if mask is None else self._seen(mask, (batch, time))
         steps = x.transpose(1, 0, 2)  # (time, batch, features)
         if self.training and self.dropout > 0:
-            steps = steps * self._mask((batch, x.shape[2]), self.dropout, x.dtype)
+            steps = steps * self._kept((batch, features), self.dropout, x.dtype)
         inputs = [steps @ w + b for w, b in zip(*self._input_weights(), strict=True)]
         recurrent = self.per_gate(self.recurrent_kernel)
-        shape = (batch, self.units)
-        first = tuple(ops.zeros(shape, dtype=x.dtype) for _ in range(self.states))
         drops = self.training and self.recurrent_dropout > 0
-        kept = self._mask(shape, self.recurrent_dropout, x.dtype) if drops else None
+        kept = self._kept(shape, self.recurrent_dropout, x.dtype) if drops else None
 
-        def body(states: States, inputs: list[Tensor]) -> tuple[States, Tensor | None]:
+        def body(carry: Any, row: Any) -> tuple[Any, Tensor | None]:
+            (states, y), (gates, seen) = carry, row
             h = states[0] if kept is None else states[0] * kept
-            states = self.step(states, inputs, h, recurrent)
-            return states, states[0] if self.return_sequences else None
+            after = self.step(states, gates, h, recurrent)
+            output = after[0]
+            if seen is not None:
+                after = tuple(ops.where(seen, *both) for both in zip(after, states, strict=True))
+                output = y = ops.where(seen, output, y)
+            return (after, y), output if self.return_sequences else None
 
-        last, ys = scan(body, first, inputs, reverse=self.go_backwards)
-        if not self.return_sequences:
-            y: Tensor = last[0]
-            return y
-        if self.go_backwards:  # the outputs come in the order in which they were computed
-            ys = ops.flip(ys, 0)
-        sequences: Tensor = ys.transpose(1, 0, 2)
-        return sequences
+        # With a mask the last output is carried along: before the first step that is seen it is
+        # zeros, whatever the first state.
+        carry = (first, None if seen is None else ops.zeros(shape, dtype=x.dtype))
+        (last, y), ys = scan(body, carry, (inputs, seen), reverse=self.go_backwards)
+        if self.return_sequences:
+            if self.go_backwards:  # the outputs come in the order in which they were computed
+                ys = ops.flip(ys, 0)
+            y = ys.transpose(1, 0, 2)
+        elif seen is None:
+            y = last[0]
+        return (y, *last) if self.return_state else y
 
     def per_gate(self, weight: Tensor) -> list[Tensor]:
         """Cut a weight into its gates' columns."""
@@ -175,19 +198,42 @@ class Recurrent(Layer):
             biases = list(self.per_gate(self.bias if self.bias.ndim == 1 else self.bias[0]))
         return self.per_gate(self.kernel), biases
 
-    def _mask(self, shape: Shape, rate: float, dtype: str) -> Tensor:
+    def _first_states(
+        self, given: Tensor | Sequence[Tensor] | None, shape: Shape, dtype: str
+    ) -> States:
+        if given is None:
+            return tuple(ops.zeros(shape, dtype=dtype) for _ in range(self.states))
+        states = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        got = [_shape(state) for state in states]
+        if got != [shape] * self.states:
+            raise ValueError(
+                f"{self}: initial_state expects {self.states} of shape (batch, units) = {shape}, "
+                f"got {', '.join(map(str, got)) or 'none'}"
+            )
+        return tuple(state.astype(dtype) for state in states)
+
+    def _seen(self, mask: Tensor, shape: Shape) -> Tensor:
+        """Give a mask the shape (time, batch, 1)."""
+        if _shape(mask) != shape:
+            raise ValueError(
+                f"{self}: mask expects shape (batch, time) = {shape}, got {_shape(mask)}"
+            )
+        seen = mask if mask.dtype == "bool" else ops.not_equal(mask, 0)
+        return ops.expand_dims(seen.transpose(1, 0), -1)
+
+    def _kept(self, shape: Shape, rate: float, dtype: str) -> Tensor:
         """Draw a dropout mask that holds for the whole sequence."""
         draws = "float64" if dtype == "float64" else "float32"
         kept = ops.random_uniform(shape, dtype=draws) >= rate
-        mask: Tensor = kept.astype(dtype) / (1 - rate)
-        return mask
+        factors: Tensor = kept.astype(dtype) / (1 - rate)
+        return factors
 
 
 class SimpleRNN(Recurrent):
     """``h = activation(x W + h U + b)`` at each step of a sequence.
 
     Inputs are (batch, time, features), outputs (batch, units), or (batch, time, units) with
-    `return_sequences`. The first state is zero. (J. Elman, "Finding structure in time", 1990.)
+    `return_sequences`. (J. Elman, "Finding structure in time", 1990.)
 
     Parameters
     ----------
@@ -197,7 +243,7 @@ class SimpleRNN(Recurrent):
         What bounds the state.
     *arguments, **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
 
     Examples
     --------
@@ -232,7 +278,7 @@ class LSTM(Gated):
     ``i, f, o = σ(x W + h U + b)``, ``c = f c + i activation(x W + h U + b)``,
     ``h = o activation(c)``, where σ is `recurrent_activation` and each gate has its columns of the
     weights, in the order i, f, c, o. Inputs are (batch, time, features), outputs (batch, units), or
-    (batch, time, units) with `return_sequences`. The first states are zero. (S. Hochreiter, J.
+    (batch, time, units) with `return_sequences`. (S. Hochreiter, J.
     Schmidhuber, "Long short-term memory", 1997; F. Gers et al., "Learning to forget", 2000.)
 
     Parameters
@@ -247,7 +293,7 @@ class LSTM(Gated):
         Whether the bias of the gate f starts at 1, so that the cell keeps its value at first.
     **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
 
     Examples
     --------
@@ -291,7 +337,7 @@ class GRU(Gated):
     ``z, r = σ(x W + h U + b)`` and ``n = activation(x W + b + r (h U + b'))``, where σ is
     `recurrent_activation` and each gate has its columns of the weights, in the order z, r, n.
     Inputs are (batch, time, features), outputs (batch, units), or (batch, time, units) with
-    `return_sequences`. The first state is zero. (K. Cho et al., "Learning phrase representations
+    `return_sequences`. (K. Cho et al., "Learning phrase representations
     using RNN encoder-decoder", 2014.)
 
     Parameters
@@ -307,7 +353,7 @@ class GRU(Gated):
         and for ``h U``; otherwise by ``h`` before.
     **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
 
     Examples
     --------
@@ -352,84 +398,6 @@ class GRU(Gated):
         return (z * states[0] + (1 - z) * n,)
 
 
-class Bidirectional(Wrapper):
-    """A recurrent layer that reads the sequence forwards, and one like it that reads it backwards.
-
-    Parameters
-    ----------
-    layer : Recurrent
-        The forward layer.
-    merge_mode : {"concat", "sum", "mul", "ave"}, default "concat"
-        How the outputs of the two, (..., units), are joined: side by side, or by their sum, product
-        or mean.
-    backward_layer : Recurrent or None, default None
-        The layer that reads the other way; ``None`` makes a copy of `layer`, which must not have
-        weights yet.
-    **options
-        `name`, `dtype`, `input_shape`: see `Layer`.
-
-    Raises
-    ------
-    TypeError, ValueError
-        If a layer is no recurrent one, has weights that would be copied, or reads the same way as
-        the other; if `merge_mode` is unknown.
-
-    References
-    ----------
-    M. Schuster, K. Paliwal, "Bidirectional recurrent neural networks", 1997.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from pynn.layers import GRU, Bidirectional
-    >>> Bidirectional(GRU(8, return_sequences=True))(np.zeros((2, 5, 3))).shape
-    (2, 5, 16)
-    """
-
-    def __init__(
-        self,
-        layer: Recurrent,
-        merge_mode: str = "concat",
-        backward_layer: Recurrent | None = None,
-        **options: Any,
-    ) -> None:
-        super().__init__(layer, **options)
-        if not isinstance(layer, Recurrent):
-            raise TypeError(f"Bidirectional: layer expects a recurrent layer, got {layer}")
-        if merge_mode not in _MERGES:
-            raise unknown_name("merge_mode", str(merge_mode), tuple(_MERGES))
-        self.merge_mode = merge_mode
-        if backward_layer is None:
-            if layer.built:
-                raise ValueError(f"Bidirectional: {layer} has weights already; give it a new layer")
-            backward_layer = copy.deepcopy(layer)
-            backward_layer.name = f"backward_{layer.name}"
-            backward_layer.go_backwards = not layer.go_backwards
-        elif not isinstance(backward_layer, Recurrent):
-            raise TypeError(
-                f"Bidirectional: backward_layer expects a recurrent layer, got {backward_layer}"
-            )
-        self.backward_layer = backward_layer
-        if (
-            layer.go_backwards == backward_layer.go_backwards
-            or layer.return_sequences != backward_layer.return_sequences
-        ):
-            raise ValueError(
-                "Bidirectional: the two layers must differ in go_backwards and agree in "
-                "return_sequences"
-            )
-
-    def forward(self, x: Tensor) -> Tensor:
-        forwards: Tensor = self.layer(x)
-        backwards: Tensor = self.backward_layer(x)
-        if forwards.ndim == 3:
-            backwards = ops.flip(backwards, 1)
-        return _MERGES[self.merge_mode](forwards, backwards)
-
-
-_MERGES: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "concat": lambda a, b: ops.concatenate([a, b], -1),
-    "sum": lambda a, b: a + b,
-    "mul": lambda a, b: a * b,
-    "ave": lambda a, b: (a + b) / 2,
-}
+def _shape(x: Any) -> Any:
+    """Give a tensor's shape; another value, which has none, as it is."""
+    return tuple(x.shape) if isinstance(x, Tensor) else x

@@ -2,14 +2,38 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from layer_cases import Case, numbers
 from pynn import layers
 
 X = numbers(5, 3)
+H = numbers(4, seed=6)
+C = numbers(4, seed=7)
+MASK = np.arange(5) < np.array([[5], [2], [3]])  # padding comes last
 
 
-def _run(kind: str, weights: list[Any], x: Any, reverse: bool = False, last: bool = True) -> Any:
-    """Run PyTorch's own layer with weights in the order of pynn's gates."""
+class Started(layers.Layer):
+    """An LSTM called with first states and, if there is one, a mask."""
+
+    def __init__(self, layer: layers.LSTM, **options: Any) -> None:
+        super().__init__(**options)
+        self.layer = layer
+
+    def forward(self, x: Any, h: Any, c: Any, mask: Any = None) -> Any:
+        return self.layer(x, [h, c], mask)
+
+    def get_config(self) -> dict[str, Any]:
+        return {"layer": layers.LSTM(**self.layer.get_config())}
+
+
+def _states(
+    kind: str, weights: list[Any], x: Any, h: Any = None, c: Any = None, mask: Any = None
+) -> tuple[Any, ...]:
+    """Run PyTorch's own layer with weights in the order of pynn's gates: outputs, last states.
+
+    Sequences that end before others are packed, and their last outputs repeated.
+    """
     import torch
 
     kernel, recurrent, *bias = weights
@@ -26,7 +50,19 @@ def _run(kind: str, weights: list[Any], x: Any, reverse: bool = False, last: boo
         "bias_ih_l0": both[0][columns],
         "bias_hh_l0": both[1][columns],
     }
-    y, _ = torch.func.functional_call(module, parameters, x.flip(1) if reverse else x)
+    lengths = torch.full(x.shape[:1], x.shape[1]) if mask is None else mask.sum(1)
+    rnn = torch.nn.utils.rnn
+    packed = rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    first = () if h is None else (h[None] if c is None else (h[None], c[None]),)
+    ys, last = torch.func.functional_call(module, parameters, (packed, *first))
+    y, _ = rnn.pad_packed_sequence(ys, batch_first=True, total_length=x.shape[1])
+    steps = torch.minimum(torch.arange(x.shape[1]), lengths[:, None] - 1)
+    y = y[torch.arange(len(x))[:, None], steps]
+    return (y, *(state[0] for state in (last if isinstance(last, tuple) else (last,))))
+
+
+def _run(kind: str, weights: list[Any], x: Any, reverse: bool = False, last: bool = True) -> Any:
+    y, *_ = _states(kind, weights, x.flip(1) if reverse else x)
     return y[:, -1] if last else y
 
 
@@ -47,6 +83,18 @@ def _both_ways(kind: str, last: bool, merge: str) -> Any:
         ]
 
     return call
+
+
+def _at_the_end(found: tuple[Any, ...]) -> tuple[Any, ...]:
+    y, *states = found
+    return (y[:, -1], *states)
+
+
+def _separate(weights: list[Any], x: Any) -> tuple[Any, ...]:
+    half = len(weights) // 2
+    a, h = _at_the_end(_states("GRU", weights[:half], x))
+    b, g = _at_the_end(_states("GRU", weights[half:], x.flip(1)))
+    return a, b, h, g
 
 
 KINDS: dict[str, Any] = {"RNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
@@ -96,4 +144,45 @@ CASES += [
         (X,),
         training=True,
     ),
+]
+CASES += [
+    Case(
+        f"{cls.__name__} with its states",
+        lambda cls=cls, **o: cls(4, return_state=True, **o),
+        (X,),
+        lambda weights, x, kind=kind: _at_the_end(_states(kind, list(weights), x)),
+    )
+    for kind, cls in KINDS.items()
+]
+CASES += [
+    Case(
+        f"{cls.__name__} from a state{', masked' if masked else ''}",
+        lambda cls=cls, **o: cls(4, return_sequences=True, return_state=True, **o),
+        (X, H, MASK) if masked else (X, H),
+        lambda weights, x, h, mask=None, kind=kind: _states(kind, list(weights), x, h, mask=mask),
+    )
+    for kind, cls in KINDS.items()
+    if cls is not layers.LSTM
+    for masked in (False, True)
+]
+CASES += [
+    Case(
+        f"LSTM from states{', masked' if masked else ''}{', sequences' if sequences else ''}",
+        lambda sequences=sequences, **o: Started(
+            layers.LSTM(4, return_sequences=sequences, return_state=True), **o
+        ),
+        (X, H, C, MASK) if masked else (X, H, C),
+        lambda weights, *inputs, last=last: last(_states("LSTM", list(weights), *inputs)),
+    )
+    for masked in (False, True)
+    for sequences, last in ((False, _at_the_end), (True, tuple))
+]
+CASES += [
+    Case(
+        "Bidirectional without merging, with states",
+        lambda **o: layers.Bidirectional(layers.GRU(2, return_state=True), None, **o),
+        (X,),
+        lambda weights, x: _separate(list(weights), x),
+    ),
+    Case("Masking without padding", lambda **o: layers.Masking(**o), (X,), lambda _, x: x * 1),
 ]
