@@ -13,7 +13,8 @@ class History:
     ----------
     history : dict of str to list of float
         ``"loss"``, the metrics, and both with ``"val_"`` before them where there were validation
-        data; one figure an epoch.
+        data; one figure an epoch. Of several outputs each has its ``"<output>_loss"`` and
+        ``"<output>_<metric>"``.
     epoch : list of int
         The epochs, counted from 0.
     params : dict
@@ -70,7 +71,7 @@ class History:
             raise ImportError(
                 "History.plot needs Matplotlib: install it with `pip install matplotlib`"
             ) from None
-        losses = [name for name in self.history if name in ("loss", "val_loss")]
+        losses = [name for name in self.history if name.endswith("loss")]
         metrics = [name for name in self.history if name not in losses]
         if axes is not None:
             panels = [(axes, losses + metrics)]

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from pynn._native import Frozen
 from pynn.frozen import Snapshot
 from pynn.layers import nested
-from pynn.layers.arguments import Arguments, is_shape
+from pynn.layers.arguments import Arguments, is_shape, mapped_shapes
 from pynn.layers.base import Layer
 from pynn.layers.graph import Graph, Input, Node
 from pynn.layers.weights import Shape, default_name, unchanged_on_failure
@@ -32,8 +32,8 @@ class Network(Trainable, Layer):
     inputs : Input, or list, tuple or dict of Input, or None, default None
         Where a graph begins.
     outputs : Node, or list, tuple or dict of Node, or None, default None
-        Where a graph ends. Calls take and give tensors in the structures of `inputs` and `outputs`;
-        fits and evaluations are for one output.
+        Where a graph ends. Calls and fits take and give data in the structures of `inputs` and
+        `outputs`.
     name : str or None, default None
         What errors and summaries call it; ``None`` is "network".
     dtype : {"float32", "float64", "bfloat16"} or None, default None
@@ -75,6 +75,7 @@ class Network(Trainable, Layer):
         super().__init__(name=name, dtype=dtype)
         self._layers: list[Layer] = []
         self._graph: Graph | None = None
+        self._names: tuple[list[str], list[str]] | None = None  # of a graph's inputs and outputs
         if inputs is not None or outputs is not None:
             self._connect(inputs, outputs)
         for layer in layers:
@@ -89,6 +90,24 @@ class Network(Trainable, Layer):
     def dtype(self) -> str:
         """Type of the weights and outputs."""
         return self._state.dtype or (self._layers[0].dtype if self._layers else "float32")
+
+    @property
+    def input_names(self) -> list[str]:
+        """Names of the inputs: keys where they are a dict, or else the names of their `Input`."""
+        if self._names is not None:
+            return self._names[0]
+        return nested.named(mapped_shapes(Node, self.input_shape), lambda _: "input")
+
+    @property
+    def output_names(self) -> list[str]:
+        """Names of the outputs: keys where they are a dict, or else of the layers they come from.
+
+        They are the keys of `fit`'s losses and metrics where there are several.
+        """
+        if self._names is not None:
+            return self._names[1]
+        last = self._layers[-1].name if self._layers else "output"
+        return nested.named(self._state.outputs, lambda _: last)
 
     def add(self, layer: Layer | Input) -> None:
         """Put a layer behind the others.
@@ -236,6 +255,12 @@ class Network(Trainable, Layer):
         for layer in graph.layers:
             self._adopt(layer)
             self._layers.append(layer)
+        self._names = (
+            nested.named(inputs, lambda node: node.name or "input"),
+            nested.named(
+                outputs, lambda node: node.layer.name if node.layer else node.name or "output"
+            ),
+        )
         self._state.input_shape = nested.shapes(inputs)
         self._state.outputs = nested.mapped(lambda node: Node(node.shape, node.dtype), outputs)
         self._state.built = True

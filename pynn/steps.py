@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
+import functools
 import math
+import operator
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn._native import Executable, Recorder
+from pynn.goals import goals
+from pynn.layers import nested
+from pynn.layers.arguments import mapped_shapes
 from pynn.layers.replay import structure, visible
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from pynn.batches import Data
     from pynn.network import Network
-
-Arrays: TypeAlias = "Sequence[NDArray[Any]]"
 
 
 @dataclass(frozen=True)
 class Program:
-    """A recorded step. Its outputs are summed over the batches: loss, loss · rows, statistics."""
+    """A recorded step. Its outputs are summed over the batches.
+
+    They are loss, loss · rows, of several outputs each one's loss · rows, and statistics.
+    """
 
     executable: Executable
     statistics: tuple[int, ...] = ()  # how many numbers of each metric
@@ -37,22 +44,31 @@ class Step:
     tail: Program | None
 
     @classmethod
-    def of(cls, network: Network, kind: str, arrays: Arrays, batch_size: int) -> Step:
+    def of(cls, network: Network, kind: str, data: Data, batch_size: int) -> Step:
         """Record what is not recorded yet. `kind` is "train", "evaluate" or "predict"."""
-        rows = len(arrays[0])
-        size = min(batch_size, rows)
-        full, rest = _program(network, kind, arrays, size), rows % size
-        return cls(size, full, _program(network, kind, arrays, rest) if rest else None)
+        size = min(batch_size, data.rows)
+        full, rest = _program(network, kind, data, size), data.rows % size
+        return cls(size, full, _program(network, kind, data, rest) if rest else None)
 
     def columns(
         self, network: Network, totals: NDArray[np.float64], rows: int
     ) -> dict[str, list[float]]:
         """Turn what `rows` rows summed up to, in each of several epochs, into loss and metrics."""
         columns = {"loss": (totals[:, 1] / rows).tolist()}
+        asked = goals(network)
         start = 2
-        for metric, count in zip(network.metrics, self.full.statistics, strict=True):
+        if len(asked) > 1:
+            for i, goal in enumerate(asked, start):
+                columns[f"{goal.output}_loss"] = (totals[:, i] / rows).tolist()
+            start += len(asked)
+        measured = [
+            (f"{goal.output}_{metric.name}" if len(asked) > 1 else metric.name, metric)
+            for goal in asked
+            for metric in goal.metrics
+        ]
+        for (name, metric), count in zip(measured, self.full.statistics, strict=True):
             sums = totals[:, start : start + count].tolist()
-            columns[metric.name] = [metric.result(epoch) for epoch in sums]
+            columns[name] = [metric.result(epoch) for epoch in sums]
             start += count
         return columns
 
@@ -62,40 +78,60 @@ class Step:
         return {name: values[0] for name, values in columns.items()}
 
 
-def _program(network: Network, kind: str, arrays: Arrays, rows: int) -> Program:
-    types = tuple(((rows, *array.shape[1:]), array.dtype.name) for array in arrays)
+def _program(network: Network, kind: str, data: Data, rows: int) -> Program:
+    types = tuple(((rows, *array.shape[1:]), array.dtype.name) for array in data.arrays)
     used: list[object] = []
+    factors: list[float] = []
     if kind != "predict":
-        used += [network.loss, *network.metrics]
+        for goal in goals(network):
+            used += [goal.loss, *goal.metrics]
+            factors.append(goal.weight)
     if kind == "train":
         used += [network.optimizer]
-    signature = (kind, types, structure(network), tuple(map(_settings, used)))
+    settings = (tuple(map(_settings, used)), tuple(factors))
+    signature = (kind, types, data.weighted, structure(network), settings)
 
     def record() -> Program:
         with Recorder(training=kind == "train") as recorder:
             inputs = [recorder.input(shape, dtype) for shape, dtype in types]
+            x = iter(inputs[: data.inputs])
+            y = network.forward(mapped_shapes(lambda _: next(x), network.input_shape))
             if kind == "predict":
-                return Program(recorder.compile([visible(network.forward(inputs[0]))]))
-            return _summed(network, recorder, *inputs)
+                return Program(recorder.compile([visible(y) for y in nested.tensors(y)]))
+            return _summed(network, recorder, nested.tensors(y), inputs[data.inputs :], data)
 
     return network._state.replay.steps.get(signature, record)
 
 
-def _summed(network: Network, recorder: Recorder, x: Any, y: Any, weight: Any = None) -> Program:
-    """Record loss and metrics and, for training, the update."""
-    y_pred = network.forward(x)
-    values = network.loss.values(y, y_pred)
-    if weight is not None:
-        values = values * weight.astype(values.dtype)
-    loss = visible(values.mean())
+def _summed(
+    network: Network, recorder: Recorder, outputs: Sequence[Any], given: Sequence[Any], data: Data
+) -> Program:
+    """Record losses and metrics of `outputs` and, for training, the update.
+
+    Given are the targets of all outputs, then the weights of those that have them.
+    """
+    asked, rows = goals(network), float(outputs[0].shape[0])
+    weights = iter(given[len(outputs) :])
+    losses: list[Any] = []
+    statistics: list[Any] = []
+    for goal, y, y_pred, weighted in zip(asked, given, outputs, data.weighted, strict=False):
+        values = goal.loss.values(y, y_pred)
+        if weighted:
+            values = values * next(weights).astype(values.dtype)
+        losses.append(visible(values.mean()))
+        statistics += [metric.statistics(y, y_pred) for metric in goal.metrics]
     penalty = network.penalty()
-    for extra in (*recorder.losses, *([] if penalty is None else [penalty])):
-        loss = loss + visible(extra)
-    statistics = [metric.statistics(y, y_pred) for metric in network.metrics]
+    terms = [
+        part if goal.weight == 1 else part * goal.weight
+        for goal, part in zip(asked, losses, strict=True)
+    ]
+    terms += map(visible, (*recorder.losses, *([] if penalty is None else [penalty])))
+    loss = functools.reduce(operator.add, terms)
     if recorder.training:
         parameters = network.parameters
         network.optimizer.apply(parameters, recorder.gradient(loss, parameters))
-    outputs = [loss, loss * float(x.shape[0]), *(s for group in statistics for s in group)]
+    totals = [loss, *(losses if len(losses) > 1 else [])]
+    outputs = [loss, *(part * rows for part in totals), *(s for group in statistics for s in group)]
     counts = tuple(sum(math.prod(s.shape) for s in group) for group in statistics)
     return Program(recorder.compile(outputs), counts)
 

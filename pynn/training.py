@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 import numpy as np
 
-from pynn import batches, checks, losses, optimizers
-from pynn import metrics as metrics_
+from pynn import batches, checks, goals, losses, optimizers
 from pynn._native import Recorder, Tensor, all_finite
 from pynn._registry import unknown_name
 from pynn.batches import Data
 from pynn.callbacks import Callback, CallbackList
 from pynn.history import History
+from pynn.layers import nested
+from pynn.layers.arguments import is_shape
 from pynn.layers.graph import Node
 from pynn.layers.replay import Changes
 from pynn.layers.weights import unchanged_on_failure
@@ -37,12 +38,13 @@ class Trainable:
     """The part of `Network` that deals with data."""
 
     untracked: ClassVar[frozenset[str]] = frozenset(
-        ("loss", "optimizer", "metrics", "history", "stop_training")
+        ("loss", "loss_weights", "optimizer", "metrics", "history", "stop_training")
     )
 
-    loss: losses.Loss
+    loss: losses.Loss | Any  # of several outputs: a list of losses
+    loss_weights: list[float]
     optimizer: optimizers.Optimizer
-    metrics: list[metrics_.Metric]
+    metrics: list[Any]  # of several outputs: a list of metrics for each
     history: History | None = None
     stop_training: bool = False
     precision: str = "float32"
@@ -53,6 +55,7 @@ class Trainable:
         optimizer: Any = "adam",
         metrics: Any = None,
         precision: str = "float32",
+        loss_weights: Any = None,
     ) -> None:
         """Say what training makes small, how, and what is measured beside it.
 
@@ -60,18 +63,23 @@ class Trainable:
 
         Parameters
         ----------
-        loss : str, Loss or function
+        loss : str, Loss or function, or list or dict of them
             A name such as ``"mse"``, an object, or a function ``f(y_true, y_pred)`` of tensors.
+            Several outputs have one for all, a list, or a dict by output's name; the network's
+            `output_names` says them.
         optimizer : str or Optimizer, default "adam"
             A name or an object.
         metrics : list of (str, Metric or function), or None, default None
-            What `fit` and `evaluate` report beside the loss. Sample weights don't enter it.
+            What `fit` and `evaluate` report beside the loss. Sample weights don't enter it. For
+            several outputs a list that has a metric or a list for each, or a dict by name.
         precision : {"float32", "mixed_bfloat16"}, default "float32"
             ``"mixed_bfloat16"`` rounds the operands of the layers' matrix products, forward and
             backward, to bfloat16. Their sums and everything else stay float32: weights, outputs,
             losses, gradients and the optimizer's state. It holds for prediction as for training. A
             CPU with bfloat16 instructions (AVX-512 BF16) computes such products at up to twice the
             speed, others a little slower than in float32.
+        loss_weights : list or dict of float, or None, default None
+            Factors of the outputs' losses in the sum that training makes small; ``None`` is 1.
 
         Raises
         ------
@@ -81,21 +89,14 @@ class Trainable:
         TypeError
             If something else is given.
         """
-        if metrics is None:
-            metrics = []
-        elif isinstance(metrics, str) or not isinstance(metrics, Sequence):
-            metrics = [metrics]
-        found_loss = losses.get(loss)
+        chosen = goals.chosen(cast("Network", self), loss, loss_weights, metrics)
         found_optimizer = optimizers.get(optimizer)
-        found_metrics = [metrics_.get(metric, found_loss) for metric in metrics]
-        names = [metric.name for metric in found_metrics]
-        if len(set(names)) < len(names) or "loss" in names:
-            raise ValueError(f"metrics must have names of their own other than 'loss', got {names}")
         if precision not in PRECISIONS:
             raise unknown_name("precision", str(precision), PRECISIONS)
         if precision == MIXED:
             self._refuse_float64()
-        self.loss, self.optimizer, self.metrics = found_loss, found_optimizer, found_metrics
+        self.loss, self.loss_weights, self.metrics = chosen
+        self.optimizer = found_optimizer
         self.precision = precision
 
     compile = use
@@ -124,10 +125,10 @@ class Trainable:
 
         Parameters
         ----------
-        x : array_like, (n, ...)
-            Inputs.
-        y : array_like, (n, ...)
-            Targets, as the loss wants them.
+        x : array_like, (n, ...), or list, tuple or dict of them
+            Inputs; several in the network's structure, or a dict by `input_names`.
+        y : array_like, (n, ...), or list, tuple or dict of them
+            Targets, as the loss wants them; several like inputs, by `output_names`.
         batch_size : int, default 32
             Samples an update; the last batch of an epoch may be smaller.
         epochs : int, default 1
@@ -146,7 +147,7 @@ class Trainable:
             Factor of the loss of each class's samples.
         sample_weight : array_like, (n,), or None, default None
             Factor of each sample's loss, at least 0. The loss is their sum divided by the number of
-            samples.
+            samples. Several outputs have one for all, a list, or a dict by `output_names`.
         initial_epoch : int, default 0
             Epoch to start with: a fit that goes on where another stopped.
         check_inputs : bool, default True
@@ -155,7 +156,8 @@ class Trainable:
         Returns
         -------
         History
-            Loss and metrics of every epoch. The loss includes the regularizers' penalties.
+            Loss and metrics of every epoch. The loss includes the regularizers' penalties. Of
+            several outputs each has its loss beside it, without `loss_weights`.
 
         Raises
         ------
@@ -177,8 +179,6 @@ class Trainable:
             raise ValueError(f"fit: initial_epoch must be below epochs {epochs}, got {first}")
         share = checks.fraction(validation_split, "fit: validation_split")
         shows = _verbosity(verbose)
-        if network.built:
-            network._require_one_input_and_output("fit")
         with _alone(network):
             with unchanged_on_failure(network.walk()):
                 data = batches.samples(
@@ -188,7 +188,7 @@ class Trainable:
                 if validation is None and share > 0:
                     data, validation = _held_out(data, share)
                 self.optimizer.build(network.parameters)
-                step = Step.of(network, "train", data.arrays, batch_size)
+                step = Step.of(network, "train", data, batch_size)
                 params = {
                     "epochs": epochs,
                     "steps": -(-data.rows // step.batch_size),
@@ -296,22 +296,25 @@ class Trainable:
         size = checks.whole(
             LARGE_BATCH if batch_size is None else batch_size, "predict: batch_size"
         )
-        rows = batches.inputs(network, x, "x", check_inputs)
+        arrays = batches.inputs(network, x, "x", check_inputs)
+        rows = arrays[0]
         program = known.get((rows.shape, rows.dtype))
-        y: NDArray[Any]
+        found: list[NDArray[Any]]
         if program is not None:
-            y = program(rows)[0]
+            found = program(rows)
         else:
-            step = Step.of(network, "predict", [rows], size)
+            step = Step.of(network, "predict", Data(tuple(arrays), len(arrays)), size)
             program = step.full.executable
-            [(shape, dtype)] = program.output_types
-            y = np.empty((len(rows), *shape[1:]), dtype)
-            replay(step, (rows,), gathered=[y], key=fresh_key())
+            found = [np.empty((len(rows), *s[1:]), dtype) for s, dtype in program.output_types]
+            replay(step, arrays, gathered=found, key=fresh_key())
             whole = step.tail is None and step.batch_size == len(rows)
-            if whole and not program.random and program.arena_bytes < SMALL_ARENA:
+            plain = is_shape(network.input_shape) and is_shape(network.output_shape)
+            if plain and whole and not program.random and program.arena_bytes < SMALL_ARENA:
                 short.forget_outdated()
                 short.predicts[rows.shape, rows.dtype] = program
-        return Tensor(y) if isinstance(x, Tensor) else y
+        given = [x] if is_shape(network.input_shape) else nested.tensors(x)
+        tensors = any(isinstance(part, Tensor) for part in given)
+        return nested.filled(network._state.outputs, map(Tensor, found) if tensors else found)
 
     def _watch(
         self,
@@ -341,7 +344,7 @@ class Trainable:
 
     def _measure(self, data: Data, batch_size: int = LARGE_BATCH) -> dict[str, float]:
         network = cast("Network", self)
-        step = Step.of(network, "evaluate", data.arrays, batch_size)
+        step = Step.of(network, "evaluate", data, batch_size)
         [totals] = replay(step, data.arrays, key=fresh_key())
         return step.logs(network, totals, data.rows)
 
@@ -390,7 +393,6 @@ class Trainable:
                     f"or fit it before {what}"
                 )
             network._infer(Node(network.input_shape))
-        network._require_one_input_and_output(what)
 
 
 @contextmanager

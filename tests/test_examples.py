@@ -66,6 +66,16 @@ def test_custom_layer():
     assert run("custom_layer")
 
 
+def test_functional_api_learns_both_outputs() -> None:
+    text = run("functional_api")
+    price = re.search(r"price_loss (0\.\d+)", text)
+    sold = re.search(r"sold_accuracy (0\.\d+)", text)
+    assert price is not None
+    assert sold is not None
+    assert float(price[1]) < 0.1
+    assert float(sold[1]) > 0.9
+
+
 def test_transfer_learning_beats_learning_from_nothing() -> None:
     pytest.importorskip(
         "sklearn", reason="the digits come with scikit-learn, which is not installed"

@@ -146,6 +146,15 @@ def is_shape(value: object) -> bool:
     return isinstance(value, tuple) and all(isinstance(extent, int) for extent in value)
 
 
+def mapped_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
+    """Put what `function` gives in the place of each shape."""
+    if is_shape(shapes):
+        return function(shapes)
+    if isinstance(shapes, dict):
+        return {key: mapped_shapes(function, value) for key, value in shapes.items()}
+    return type(shapes)(mapped_shapes(function, value) for value in shapes)
+
+
 def _read(layer: Layer, value: Any, what: str) -> Any:
     if isinstance(value, (Tensor, nested.Placeholder)):
         return value

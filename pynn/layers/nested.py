@@ -44,6 +44,29 @@ def filled(item: Any, values: Iterable[Any]) -> Any:
     return mapped(lambda _: next(source), item)
 
 
+def named(item: Any, label: Callable[[Any], str]) -> list[str]:
+    """Name each tensor, array and placeholder: by its key in a dict, or else by `label`.
+
+    Names that were given before get numbers.
+    """
+    found: list[str] = []
+
+    def visit(item: Any, key: object = None) -> None:
+        if isinstance(item, _TENSORS):
+            base = label(item) if key is None else str(key)
+            names = (f"{base}_{i}" if i else base for i in range(len(found) + 1))
+            found.append(next(name for name in names if name not in found))
+        elif isinstance(item, dict):
+            for name, value in item.items():
+                visit(value, name)
+        elif isinstance(item, (list, tuple)):
+            for value in item:
+                visit(value, key)
+
+    visit(item)
+    return found
+
+
 def placeholders(item: Any) -> Any:
     """Keep the structure alone."""
     return mapped(lambda _: Placeholder(), item)
