@@ -96,7 +96,7 @@ def samples(
         raise ValueError(
             "class_weight is for networks with one output; give sample_weight for each output"
         )
-    structured = not is_shape(network.output_shape)
+    structured = not isinstance(network._state.outputs, Node)
     given = [y]
     if structured:
         given = _parts(y, network.output_shape, network.output_names, f"{prefix}y")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from pynn import checks, losses
 from pynn import metrics as metrics_
-from pynn.layers.arguments import is_shape
+from pynn.layers.graph import Node
 
 if TYPE_CHECKING:
     from pynn.network import Network
@@ -16,8 +15,7 @@ if TYPE_CHECKING:
 Chosen: TypeAlias = "tuple[Any, list[float], list[Any]]"
 
 
-@dataclass(frozen=True)
-class Goal:
+class Goal(NamedTuple):
     """What is asked of one output."""
 
     output: str
@@ -28,7 +26,8 @@ class Goal:
 
 def goals(network: Network) -> list[Goal]:
     """List what is asked of each output."""
-    names = network.output_names
+    alone = isinstance(network._state.outputs, Node)  # its name shows nowhere
+    names = ["output"] if alone else network.output_names
     if len(names) == 1:
         return [Goal(names[0], network.loss, network.loss_weights[0], network.metrics)]
     if not isinstance(network.loss, list):
@@ -88,9 +87,12 @@ def parts(value: Any, names: Sequence[str], what: str, *default: Any) -> list[An
 
 def output_weights(network: Network, value: Any, name: str) -> list[Any]:
     """Give each output its sample weights, None where it has none."""
+    alone = isinstance(network._state.outputs, Node)
+    if value is None and alone:
+        return [None]
     per_output = _by_name(value) or (
         isinstance(value, (list, tuple))
-        and not is_shape(network.output_shape)
+        and not alone
         and any(hasattr(part, "__len__") for part in value)
     )
     if per_output:
