@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
 from pynn._native import Frozen
@@ -21,6 +22,8 @@ class Network(Trainable, Layer):
 
     Layers are added one by one, given as a list, or connected as a graph: call them on an `Input`
     and name its two ends. A network is a layer itself and can be added to another.
+
+    A subclass may write ``forward`` itself: a tensor expression of layers that are its attributes.
 
     Called with one sample instead of a batch (an array of just `input_shape`), a network gives one
     output, without the batch axis.
@@ -63,6 +66,21 @@ class Network(Trainable, Layer):
     autocast: ClassVar[bool] = False  # its first layer does
     untracked: ClassVar[frozenset[str]] = Layer.untracked | Trainable.untracked
 
+    written: ClassVar[bool] = False  # a subclass brings a forward of its own
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        own = vars(cls).get("forward")
+        if own is not None:
+            cls.written = True
+
+            @functools.wraps(own)
+            def forward(self: Network, *args: Any, **options: Any) -> Any:
+                with self._precise():
+                    return own(self, *args, **options)
+
+            setattr(cls, "forward", forward)  # noqa: B010 - mypy: a method
+        super().__init_subclass__(**kwargs)
+
     def __init__(
         self,
         layers: Iterable[Layer] = (),
@@ -83,8 +101,16 @@ class Network(Trainable, Layer):
 
     @property
     def layers(self) -> list[Layer]:
-        """The layers, in order."""
-        return list(self._layers)
+        """The layers, in order; those that are attributes, where a subclass writes ``forward``."""
+        if not self.written:
+            return list(self._layers)
+        found: list[Layer] = []
+        inside: set[int] = {id(self)}
+        for layer in self.walk():
+            if id(layer) not in inside:
+                found.append(layer)
+                inside.update(map(id, layer.walk()))
+        return found
 
     @property
     def dtype(self) -> str:
@@ -128,6 +154,8 @@ class Network(Trainable, Layer):
         RuntimeError
             If the network is a graph.
         """
+        if self.written:
+            raise RuntimeError(f"{self} has a forward of its own: keep the layer as an attribute")
         if self._graph is not None:
             raise RuntimeError(f"{self} is a graph of layers; connect layers before making it")
         if isinstance(layer, Input):
@@ -137,7 +165,7 @@ class Network(Trainable, Layer):
             return
         self._check_layer(layer)
         with unchanged_on_failure([self, *layer.walk()]):
-            self._adopt(layer)
+            self._adopt(layer, self._layers)
             if not self._layers and layer.input_shape is not None:
                 self._state.input_shape = layer.input_shape
             known = self.built if self._layers else self._state.input_shape is not None
@@ -149,6 +177,11 @@ class Network(Trainable, Layer):
 
     def build(self, input_shape: Shape) -> None:
         """Make all layers' weights, knowing the shape of one sample."""
+        if self.written:  # its layers do that when its forward calls them
+            layers = self.layers
+            for i, layer in enumerate(layers):
+                self._adopt(layer, layers[:i])
+            return
         if not self._layers:
             raise ValueError(f"{self} has no layers yet: add one")
         with unchanged_on_failure(self.walk()):
@@ -178,7 +211,7 @@ class Network(Trainable, Layer):
             )
 
     def check_input(self, shape: Shape) -> None:
-        if shape[1:] == self.input_shape:
+        if self.written or shape[1:] == self.input_shape:
             return
         if self._layers[0].built:
             self._layers[0].check_input(shape)
@@ -253,7 +286,7 @@ class Network(Trainable, Layer):
     def _connect(self, inputs: Any, outputs: Any) -> None:
         self._graph = graph = Graph.between(self, inputs, outputs)
         for layer in graph.layers:
-            self._adopt(layer)
+            self._adopt(layer, self._layers)
             self._layers.append(layer)
         self._names = (
             nested.named(inputs, lambda node: node.name or "input"),
@@ -282,11 +315,11 @@ class Network(Trainable, Layer):
         if layer is self or self in layer.walk():
             raise ValueError(f"{self} can't be added to itself")
 
-    def _adopt(self, layer: Layer) -> None:
-        """Give a layer this network's dtype and a name that no other layer here has."""
-        if layer in self._layers:
+    def _adopt(self, layer: Layer, others: Sequence[Layer]) -> None:
+        """Give a layer this network's dtype and a name that none of the others has."""
+        if layer in others:
             return
-        taken = {other.name for other in self._layers}
+        taken = {other.name for other in others}
         if layer._state.name in taken:
             raise ValueError(f"{self} already has a layer named {layer.name!r}")
         if layer.name in taken or layer._state.unique_name is None:

@@ -60,10 +60,10 @@ struct Table {
   TransposeFn transpose[9];                                           // by item size: 1 2 4 8
 };
 
-// The CPU's table has stages (of vectors in registers) and, at its end, products. Any other row of
-// it that is forgotten here does not compile.
+// The CPU's table has stages (of vectors in registers) and, from pooling on, windows, products and
+// normalization. Any other row of it that is forgotten here does not compile.
 static_assert(sizeof(Table) + sizeof(kernels::Table::stages) ==
-              offsetof(kernels::Table, gemm) - offsetof(kernels::Table, pointwise));
+              offsetof(kernels::Table, max_pool) - offsetof(kernels::Table, pointwise));
 
 const Table& table();
 
