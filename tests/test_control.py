@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import torch
 
 import pynn
 from pynn import ops
@@ -41,6 +40,7 @@ def step(h: Any, x: Any, u: Any, b: Any) -> tuple[Any, Any]:
 def test_scan_has_the_derivatives_of_the_loop_it_stands_for(
     rng: np.random.Generator, reverse: bool
 ) -> None:
+    torch = pytest.importorskip("torch")
     u, b = (pynn.Variable(rng.normal(size=s) * 0.5, dtype="float64") for s in [(H, H), (H,)])
     x, h = rng.normal(size=(T, B, H)), rng.normal(size=(B, H))
 
@@ -95,6 +95,7 @@ def test_a_scan_of_no_rows_gives_the_first_carry() -> None:
 
 
 def test_scans_nest_and_use_tensors_around_them(rng: np.random.Generator) -> None:
+    torch = pytest.importorskip("torch")
     x, w = rng.normal(size=(3, 4)), pynn.Variable(1.5, dtype="float64")
 
     def ours(recorder: Recorder, x: Any) -> list[Any]:
