@@ -16,7 +16,9 @@ CONSTANT = {"cast", "floor_divide", "ones_like", "stop_gradient", "zeros_like"}
 CONTINUOUS = [
     (name, arguments, options)
     for name, _, arguments, options in CASES
-    if name not in CONSTANT and np.asarray(call(name, arguments, options)).dtype.kind == "f"
+    if name not in CONSTANT
+    and np.asarray(call(name, arguments, options)).dtype.kind == "f"
+    and any(np.asarray(a).dtype.kind == "f" for a in arguments)
 ]
 
 
@@ -51,8 +53,6 @@ def test_binary(name: str, shapes: Any) -> None:
 @pytest.mark.parametrize(("name", "arguments", "options"), CONTINUOUS)
 def test_other(name: str, arguments: Any, options: Any) -> None:
     moved = [i for i, a in enumerate(arguments) if np.asarray(a).dtype.kind == "f"]
-    if not moved:
-        pytest.skip("takes no floating-point arguments")
 
     def function(*xs: Tensor) -> Tensor:
         given = list(arguments)
