@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ class Data:
     arrays: tuple[NDArray[Any], ...]
     inputs: int = 1  # how many of the arrays come first
     weighted: tuple[bool, ...] = ()  # which outputs' weights come last
+    goals: Sequence[Goal] = ()  # what is asked of the outputs
 
     @property
     def rows(self) -> int:
@@ -121,7 +122,7 @@ def samples(
             factors = by_class if factors is None else factors * by_class
         weights.append(None if factors is None else checks.stored(factors, network.dtype))
     arrays = (*rows, *targets, *(weight for weight in weights if weight is not None))
-    return Data(arrays, len(rows), tuple(weight is not None for weight in weights))
+    return Data(arrays, len(rows), tuple(weight is not None for weight in weights), asked)
 
 
 def _check_target(goal: Goal, target: NDArray[Any], shape: tuple[int, ...], name: str) -> None:

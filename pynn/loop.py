@@ -53,7 +53,7 @@ class FitLoop:
     def run(self, first: int, last: int) -> dict[str, list[float]]:
         """Run epochs without coming up; returns the figures of all of them by name."""
         totals = self._replay(first_epoch=first, epochs=last - first)
-        return self._step.columns(self._network, totals, self._data.rows)
+        return self._step.columns(totals, self._data.rows)
 
     def epoch(self, epoch: int, display: Display) -> dict[str, float]:
         """Run one epoch with progress and callbacks; returns its figures."""
@@ -65,7 +65,7 @@ class FitLoop:
             nonlocal seen
             seen = rows
             if not epoch_end:
-                logs = step.logs(network, totals, rows)
+                logs = step.logs(totals, rows)
                 display.update(rows, logs)
                 if every_batch:
                     batch = -(-rows // step.batch_size)
@@ -79,7 +79,7 @@ class FitLoop:
         [totals] = self._replay(
             first_epoch=epoch, poll=poll, poll_seconds=0.0 if every_batch else 0.05
         )
-        logs = step.logs(network, totals, seen)
+        logs = step.logs(totals, seen)
         display.update(seen, logs)
         return logs
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pynn._native import Executable, Recorder
-from pynn.goals import goals
-from pynn.layers import nested
+from pynn.layers import masks, nested
 from pynn.layers.arguments import mapped_shapes
 from pynn.layers.replay import structure, visible
 
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from pynn.batches import Data
+    from pynn.goals import Goal
     from pynn.network import Network
 
 
@@ -42,20 +42,20 @@ class Step:
     batch_size: int
     full: Program
     tail: Program | None
+    goals: Sequence[Goal]
 
     @classmethod
     def of(cls, network: Network, kind: str, data: Data, batch_size: int) -> Step:
         """Record what is not recorded yet. `kind` is "train", "evaluate" or "predict"."""
         size = min(batch_size, data.rows)
         full, rest = _program(network, kind, data, size), data.rows % size
-        return cls(size, full, _program(network, kind, data, rest) if rest else None)
+        tail = _program(network, kind, data, rest) if rest else None
+        return cls(size, full, tail, data.goals)
 
-    def columns(
-        self, network: Network, totals: NDArray[np.float64], rows: int
-    ) -> dict[str, list[float]]:
+    def columns(self, totals: NDArray[np.float64], rows: int) -> dict[str, list[float]]:
         """Turn what `rows` rows summed up to, in each of several epochs, into loss and metrics."""
         columns = {"loss": (totals[:, 1] / rows).tolist()}
-        asked = goals(network)
+        asked = self.goals
         start = 2
         if len(asked) > 1:
             for i, goal in enumerate(asked, start):
@@ -72,9 +72,9 @@ class Step:
             start += count
         return columns
 
-    def logs(self, network: Network, totals: NDArray[np.float64], rows: int) -> dict[str, float]:
+    def logs(self, totals: NDArray[np.float64], rows: int) -> dict[str, float]:
         """Turn what `rows` rows summed up to into loss and metrics."""
-        columns = self.columns(network, totals[np.newaxis], rows)
+        columns = self.columns(totals[np.newaxis], rows)
         return {name: values[0] for name, values in columns.items()}
 
 
@@ -82,10 +82,9 @@ def _program(network: Network, kind: str, data: Data, rows: int) -> Program:
     types = tuple(((rows, *array.shape[1:]), array.dtype.name) for array in data.arrays)
     used: list[object] = []
     factors: list[float] = []
-    if kind != "predict":
-        for goal in goals(network):
-            used += [goal.loss, *goal.metrics]
-            factors.append(goal.weight)
+    for goal in data.goals:
+        used += [goal.loss, *goal.metrics]
+        factors.append(goal.weight)
     if kind == "train":
         used += [network.optimizer]
     settings = (tuple(map(_settings, used)), tuple(factors))
@@ -110,16 +109,18 @@ def _summed(
 
     Given are the targets of all outputs, then the weights of those that have them.
     """
-    asked, rows = goals(network), float(outputs[0].shape[0])
+    asked, rows = data.goals, float(outputs[0].shape[0])
     weights = iter(given[len(outputs) :])
     losses: list[Any] = []
     statistics: list[Any] = []
     for goal, y, y_pred, weighted in zip(asked, given, outputs, data.weighted, strict=False):
-        values = goal.loss.values(y, y_pred)
+        mask = masks.of(y_pred)
+        values = goal.loss.values(y, y_pred, mask)
         if weighted:
             values = values * next(weights).astype(values.dtype)
         losses.append(visible(values.mean()))
-        statistics += [metric.statistics(y, y_pred) for metric in goal.metrics]
+        known = {} if mask is None else {"mask": mask}
+        statistics += [metric.statistics(y, y_pred, **known) for metric in goal.metrics]
     penalty = network.penalty()
     terms = [
         part if goal.weight == 1 else part * goal.weight

@@ -346,7 +346,7 @@ class Trainable:
         network = cast("Network", self)
         step = Step.of(network, "evaluate", data, batch_size)
         [totals] = replay(step, data.arrays, key=fresh_key())
-        return step.logs(network, totals, data.rows)
+        return step.logs(totals, data.rows)
 
     def _validation(self, given: Sequence[Any] | None, finite: bool) -> Data | None:
         if given is None:

@@ -17,6 +17,7 @@ class PyRecorder {
 
   bool training() const { return training_; }
   const py::list& losses() const { return losses_; }
+  const py::dict& masks() const { return masks_; }
   const std::shared_ptr<ProgramRecorder>& program() const { return program_; }
 
   void enter(py::object self) {
@@ -40,6 +41,7 @@ class PyRecorder {
   std::vector<std::unique_ptr<ProgramRecorder::Scope>> scopes_;
   bool training_;
   py::list losses_;
+  py::dict masks_;
 };
 
 // Ends what is being recorded on this thread for a while.
@@ -157,6 +159,8 @@ void add_recorder(py::module_& m) {
                              "Whether a training step is being recorded.")
       .def_property_readonly("losses", &PyRecorder::losses,
                              "What layers add to the loss, as scalar tensors.")
+      .def_property_readonly("masks", &PyRecorder::masks,
+                             "Masks of tensors: by a tensor's id, the tensor and its mask.")
       .def_property(
           "rounds_products",
           [](const PyRecorder& self) { return self.program()->rounds_products(); },

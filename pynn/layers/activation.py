@@ -10,7 +10,13 @@ from pynn._native import Tensor
 from pynn.layers.base import Layer
 
 
-class Activation(Layer):
+class Pointwise(Layer):
+    """Base class: outputs have the shape of the inputs, and their mask."""
+
+    supports_masking = True
+
+
+class Activation(Pointwise):
     """Any activation as a layer: ``y = activation(x)``.
 
     Parameters
@@ -53,7 +59,7 @@ class Activation(Layer):
         return y
 
 
-class Linear(Layer):
+class Linear(Pointwise):
     """``y = x``.
 
     Examples
@@ -67,7 +73,7 @@ class Linear(Layer):
         return x
 
 
-class ReLU(Layer):
+class ReLU(Pointwise):
     """Rectified linear unit: ``y = max(x, 0)``.
 
     Nair and Hinton, "Rectified linear units improve restricted Boltzmann machines", ICML 2010.
@@ -83,7 +89,7 @@ class ReLU(Layer):
         return ops.relu(x)
 
 
-class ReLU6(Layer):
+class ReLU6(Pointwise):
     """``y = min(max(x, 0), 6)``.
 
     Howard et al., "MobileNets", 2017.
@@ -99,7 +105,7 @@ class ReLU6(Layer):
         return ops.relu6(x)
 
 
-class LeakyReLU(Layer):
+class LeakyReLU(Pointwise):
     """``y = x`` for x > 0, ``negative_slope x`` below.
 
     Maas et al., "Rectifier nonlinearities improve neural network acoustic models", ICML 2013.
@@ -131,7 +137,7 @@ class LeakyReLU(Layer):
         return ops.leaky_relu(x, self.negative_slope)
 
 
-class ELU(Layer):
+class ELU(Pointwise):
     """Exponential linear unit: ``y = x`` for x > 0, ``alpha (eˣ - 1)`` below.
 
     Clevert et al., "Fast and accurate deep network learning by exponential linear units", ICLR
@@ -164,7 +170,7 @@ class ELU(Layer):
         return ops.elu(x, self.alpha)
 
 
-class SELU(Layer):
+class SELU(Pointwise):
     """Scaled ELU: ``y = 1.0507 x`` for x > 0, ``1.0507 · 1.6733 (eˣ - 1)`` below.
 
     Klambauer et al., "Self-normalizing neural networks", NeurIPS 2017. Meant for weights from
@@ -181,7 +187,7 @@ class SELU(Layer):
         return ops.selu(x)
 
 
-class GELU(Layer):
+class GELU(Pointwise):
     """Gaussian error linear unit: ``y = x Φ(x)``, Φ the normal distribution function.
 
     Hendrycks and Gimpel, "Gaussian error linear units", 2016.
@@ -208,7 +214,7 @@ class GELU(Layer):
         return ops.gelu_tanh(x) if self.approximate else ops.gelu(x)
 
 
-class Sigmoid(Layer):
+class Sigmoid(Pointwise):
     """``y = 1 / (1 + e⁻ˣ)``.
 
     Examples
@@ -222,7 +228,7 @@ class Sigmoid(Layer):
         return ops.sigmoid(x)
 
 
-class LogSigmoid(Layer):
+class LogSigmoid(Pointwise):
     """``y = -log(1 + e⁻ˣ)``, without overflow.
 
     Examples
@@ -236,7 +242,7 @@ class LogSigmoid(Layer):
         return ops.log_sigmoid(x)
 
 
-class HardSigmoid(Layer):
+class HardSigmoid(Pointwise):
     """``y = min(max(x / 6 + 1/2, 0), 1)``.
 
     Examples
@@ -250,7 +256,7 @@ class HardSigmoid(Layer):
         return ops.hard_sigmoid(x)
 
 
-class Tanh(Layer):
+class Tanh(Pointwise):
     """``y = (eˣ - e⁻ˣ) / (eˣ + e⁻ˣ)``.
 
     Examples
@@ -264,7 +270,7 @@ class Tanh(Layer):
         return ops.tanh(x)
 
 
-class HardTanh(Layer):
+class HardTanh(Pointwise):
     """``y = min(max(x, -1), 1)``.
 
     Examples
@@ -278,7 +284,7 @@ class HardTanh(Layer):
         return ops.hard_tanh(x)
 
 
-class Softplus(Layer):
+class Softplus(Pointwise):
     """``y = log(1 + eˣ)``, without overflow.
 
     Examples
@@ -292,7 +298,7 @@ class Softplus(Layer):
         return ops.softplus(x)
 
 
-class Softsign(Layer):
+class Softsign(Pointwise):
     """``y = x / (1 + |x|)``.
 
     Examples
@@ -306,7 +312,7 @@ class Softsign(Layer):
         return ops.softsign(x)
 
 
-class Swish(Layer):
+class Swish(Pointwise):
     """``y = x / (1 + e⁻ˣ)``, also called SiLU.
 
     Elfwing et al., "Sigmoid-weighted linear units", 2017; Ramachandran et al., "Searching for
@@ -326,7 +332,7 @@ class Swish(Layer):
 SiLU = Swish
 
 
-class HardSwish(Layer):
+class HardSwish(Pointwise):
     """``y = x min(max(x / 6 + 1/2, 0), 1)``.
 
     Howard et al., "Searching for MobileNetV3", 2019.
@@ -342,7 +348,7 @@ class HardSwish(Layer):
         return ops.hard_silu(x)
 
 
-class Mish(Layer):
+class Mish(Pointwise):
     """``y = x tanh(log(1 + eˣ))``.
 
     Misra, "Mish: a self regularized non-monotonic activation function", 2019.
@@ -358,7 +364,7 @@ class Mish(Layer):
         return ops.mish(x)
 
 
-class Softmax(Layer):
+class Softmax(Pointwise):
     """``yᵢ = eˣⁱ / Σⱼ eˣʲ`` along an axis, without overflow.
 
     Parameters
@@ -383,7 +389,7 @@ class Softmax(Layer):
         return ops.softmax(x, axis=self.axis)
 
 
-class LogSoftmax(Layer):
+class LogSoftmax(Pointwise):
     """``yᵢ = xᵢ - log Σⱼ eˣʲ`` along an axis, without overflow.
 
     Parameters

@@ -91,6 +91,21 @@ class Arguments:
         found = self.shapes(skip, build)
         return found[0] if len(found) == 1 else found
 
+    def value(self, forward: Callable[..., Any], name: str) -> Any:
+        """Give the value of a parameter of ``forward``, None where there is none."""
+        if name in self.options:
+            return self.options[name]
+        place = parameter_names(forward).index(name)
+        return self.args[place] if place < len(self.args) else None
+
+    def with_value(self, forward: Callable[..., Any], name: str, value: Any) -> Arguments:
+        """Set the value of a parameter of ``forward``."""
+        place = parameter_names(forward).index(name)
+        if place < len(self.args):
+            args = (*self.args[:place], value, *self.args[place + 1 :])
+            return Arguments(args, self.options, self.inputs)
+        return Arguments(self.args, {**self.options, name: value}, self.inputs)
+
     def types(self, layer: Layer) -> tuple[tuple[tuple[int, ...], str], ...]:
         """Say as what shapes and types arrays enter a program of the layer."""
         kinds = []
@@ -112,6 +127,12 @@ def signature(function: Callable[..., Any]) -> inspect.Signature:
     found = inspect.signature(function)
     kept = [p for name, p in found.parameters.items() if name != "training"]
     return found.replace(parameters=kept)
+
+
+@functools.cache
+def parameter_names(forward: Callable[..., Any]) -> list[str]:
+    """List the parameters of a method in order, but for ``self`` and ``training``."""
+    return list(signature(forward).parameters)[1:]
 
 
 @functools.cache

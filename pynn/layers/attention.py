@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from pynn import checks, initializers, ops
@@ -21,14 +22,25 @@ def causal(queries: int, keys: int) -> Tensor:
         return mask
 
 
-def masked(scores: Tensor, mask: Tensor | None, use_causal_mask: bool) -> Tensor:
-    """Lower the scores (..., queries, keys) where a mask that broadcasts to them is false."""
+def masked(
+    scores: Tensor,
+    mask: Tensor | None,
+    use_causal_mask: bool,
+    *keys: Tensor | None,
+) -> Tensor:
+    """Lower the scores (batch, ..., queries, keys) that are not seen.
+
+    ``mask`` broadcasts to the scores, the masks of ``keys`` are (batch, keys).
+    """
+    seen = [] if mask is None else [mask]
     if use_causal_mask:
-        seen = causal(*scores.shape[-2:])
-        mask = seen if mask is None else ops.logical_and(mask, seen)
-    if mask is None:
+        seen.append(causal(*scores.shape[-2:]))
+    for key in keys:
+        if key is not None:
+            seen.append(key.reshape(key.shape[0], *[1] * (scores.ndim - 2), key.shape[1]))
+    if not seen:
         return scores
-    y: Tensor = ops.where(mask, scores, _MASKED)
+    y: Tensor = ops.where(functools.reduce(ops.logical_and, seen), scores, _MASKED)
     return y
 
 
@@ -55,8 +67,9 @@ class Attention(Layer):
     -----
     Inputs are the query (batch, queries, features), the value (batch, keys, outputs) and, if it is
     not the value, the key (batch, keys, features); outputs are (batch, queries, outputs).
-    ``mask`` (batch or 1, queries or 1, keys), bool, says what is seen. (Luong et al., "Effective
-    approaches to attention-based neural machine translation", EMNLP 2015.)
+    ``mask`` (batch or 1, queries or 1, keys), bool, says what is seen; ``value_mask`` and
+    ``key_mask``, (batch, keys), leave out padding, and come from the inputs in a network. (Luong et
+    al., "Effective approaches to attention-based neural machine translation", EMNLP 2015.)
 
     Examples
     --------
@@ -66,6 +79,8 @@ class Attention(Layer):
     array([[[2.],
             [2.]]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(
         self, use_scale: bool = False, dropout: float = 0.0, seed: int | None = None, **options: Any
@@ -87,12 +102,15 @@ class Attention(Layer):
         key: Tensor | None = None,
         mask: Tensor | None = None,
         use_causal_mask: bool = False,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
     ) -> Tensor:
         key = value if key is None else key
         scores = query @ key.transpose(0, 2, 1)
         if self.use_scale:
             scores = scores * self.scale
-        y: Tensor = self.drop(ops.softmax(masked(scores, mask, use_causal_mask))) @ value
+        scores = masked(scores, mask, use_causal_mask, value_mask, key_mask)
+        y: Tensor = self.drop(ops.softmax(scores)) @ value
         return y
 
     def check_input(self, query: Shape, value: Shape) -> None:  # type: ignore[override]
@@ -144,8 +162,9 @@ class MultiHeadAttention(Layer):
     the value, the key (batch, keys, ...); outputs are (batch, queries, features).
     ``attention_mask``, bool, broadcasts to (batch, queries, keys) or, with four axes, to (batch,
     heads, queries, keys), and says what is seen; with ``use_causal_mask`` no position sees later
-    ones. ``return_attention_scores`` gives the softmax as well. (Vaswani et al., "Attention is all
-    you need", NeurIPS 2017.)
+    ones. ``value_mask`` and ``key_mask``, (batch, keys), leave out padding, and come from the
+    inputs in a network. ``return_attention_scores`` gives the softmax as well. (Vaswani et al.,
+    "Attention is all you need", NeurIPS 2017.)
 
     Examples
     --------
@@ -155,6 +174,8 @@ class MultiHeadAttention(Layer):
     >>> MultiHeadAttention(num_heads=4, key_dim=2)(x, x, use_causal_mask=True).shape
     (2, 5, 8)
     """
+
+    supports_masking = True
 
     def __init__(
         self,
@@ -208,6 +229,8 @@ class MultiHeadAttention(Layer):
         attention_mask: Tensor | None = None,
         return_attention_scores: bool = False,
         use_causal_mask: bool = False,
+        value_mask: Tensor | None = None,
+        key_mask: Tensor | None = None,
     ) -> Any:
         q = self.heads("query", query) * self.key_dim**-0.5
         k = self.heads("key", value if key is None else key)
@@ -215,7 +238,8 @@ class MultiHeadAttention(Layer):
         scores = q @ k.transpose(0, 1, 3, 2)  # (batch, heads, queries, keys)
         if attention_mask is not None and attention_mask.ndim == 3:
             attention_mask = ops.expand_dims(attention_mask, 1)
-        weights = self.drop(ops.softmax(masked(scores, attention_mask, use_causal_mask)))
+        scores = masked(scores, attention_mask, use_causal_mask, value_mask, key_mask)
+        weights = self.drop(ops.softmax(scores))
         mixed = (weights @ v).transpose(0, 2, 1, 3)
         y = self.projected("output", mixed.reshape(*mixed.shape[:2], -1))
         return (y, weights) if return_attention_scores else y

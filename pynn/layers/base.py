@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from pynn import checks
 from pynn._native import Recorder, Tensor, is_idle
-from pynn.layers import nested, taped
+from pynn.layers import masks, nested, taped
 from pynn.layers.arguments import Arguments, is_float, is_shape
 from pynn.layers.graph import Node, Use
 from pynn.layers.host import on_arrays, record_host
@@ -77,6 +77,7 @@ class Layer(Weighted):
 
     autocast: ClassVar[bool] = True  # inputs are cast to the layer's dtype
     hosted: ClassVar[bool] = False  # forward and backward are NumPy code
+    supports_masking: bool = False  # the mask of its input is that of its outputs
     untracked: ClassVar[frozenset[str]] = frozenset(("_state", "name", "trainable", "gradients"))
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -169,6 +170,24 @@ class Layer(Weighted):
         if recorder is not None:
             recorder.losses.append(value)
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Say which steps of the outputs are no padding, for the layers that come after.
+
+        Parameters
+        ----------
+        x : Tensor, or list, tuple or dict of them
+            The first input.
+        mask : Tensor, bool, (batch, time), or None, or a structure of them
+            What is known of `x`.
+
+        Returns
+        -------
+        Tensor, list or None
+            The mask of the (first) output, or one for each. By default that of the inputs if the
+            layer has ``supports_masking = True``, else None.
+        """
+        return mask if self.supports_masking else None
+
     def check_input(self, shape: Shape) -> None:
         """Raise ValueError where inputs of this shape, (batch, ...), cannot be meant."""
 
@@ -196,7 +215,7 @@ class Layer(Weighted):
     def _record(
         self, forward: Callable[..., Any], args: tuple[Any, ...], options: dict[str, Any]
     ) -> Any:
-        call = Arguments.of(self, forward, args, options)
+        call = masks.given_to(forward, Arguments.of(self, forward, args, options))
         call = call.filled(map(self._symbol, call.tensors, call.optional))
         for x, optional in zip(call.tensors, call.optional, strict=True):
             if x.ndim == 0 and not optional:
@@ -215,6 +234,7 @@ class Layer(Weighted):
                 )
         if not found:
             raise TypeError(f"{self}: forward must return a tensor, got {type(y).__name__}")
+        masks.pass_on(self, forward, call, y)
         self._state.outputs = nested.mapped(lambda t: Node(tuple(t.shape[1:]), t.dtype), y)
         return y
 
@@ -224,6 +244,8 @@ class Layer(Weighted):
             x = Tensor(x)
         keeps = not self.autocast or (optional and not is_float(x.dtype))
         y: Tensor = x if keeps or x.dtype == self.dtype else x.astype(self.dtype)
+        if y is not x:
+            masks.note(y, masks.of(x))
         return y
 
     def _check_inputs(self, call: Arguments) -> None:

@@ -106,6 +106,11 @@ class Bidirectional(Wrapper):
         results = (*outputs, *states)
         return results if len(results) > 1 else results[0]
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return the mask of a sequence of outputs, or of both."""
+        found = self.layer.compute_mask(x, mask)
+        return found if self.merge_mode is not None else [found, found]
+
     def _halves(self, states: Sequence[Tensor] | None) -> Sequence[Any]:
         if states is None:
             return None, None

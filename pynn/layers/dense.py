@@ -61,6 +61,8 @@ class Dense(Layer):
            [0., 0., 0.]], dtype=float32)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         units: int,

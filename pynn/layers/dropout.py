@@ -27,6 +27,8 @@ class Noisy(Layer):
         If `seed` is not an integer of at least 0.
     """
 
+    supports_masking = True
+
     def __init__(self, seed: int | None = None, **options: Any) -> None:
         super().__init__(**options)
         self.seed = None if seed is None else checks.whole(seed, f"{type(self).__name__}: seed", 0)

@@ -24,7 +24,7 @@ class Embedding(Layer):
     embeddings_regularizer : str, callable or None, default None
         Penalty on ``E``, added to the loss.
     mask_zero : bool, default False
-        Whether 0 is padding, which `compute_mask` leaves out.
+        Whether 0 is padding: layers behind it get a mask, see `compute_mask`.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
 
@@ -85,7 +85,7 @@ class Embedding(Layer):
         y: Tensor = ops.take(self.embeddings, symbols(x))
         return y
 
-    def compute_mask(self, x: Any) -> Any:
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
         """Return where inputs are not padding, as bool; None without `mask_zero`."""
         return ops.not_equal(x, 0) if self.mask_zero else None
 
@@ -152,6 +152,9 @@ class EmbeddingBag(Embedding):
     def forward(self, x: Tensor) -> Tensor:
         total: Tensor = ops.take_sum(self.embeddings, symbols(x))
         return total if self.combiner == "sum" else total * (1 / x.shape[-1])
+
+    def compute_mask(self, x: Any, mask: Any = None) -> None:
+        """Return None: the axis of symbols goes."""
 
     def check_input(self, shape: Shape) -> None:
         if len(shape) < 2:

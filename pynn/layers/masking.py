@@ -13,8 +13,9 @@ from pynn.layers.weights import Shape
 class Masking(Layer):
     """``y = x``, with zeros for the steps of which every feature is `mask_value`.
 
-    Masks are not handed on unseen: give what `compute_mask` returns to the layers that take a
-    ``mask``, as recurrent ones do.
+    In a network the layers behind it get the mask, (batch, time), and hand it on until one takes
+    the axis of time away: recurrent layers, attention and pooling leave such steps out, and so do
+    the loss and the metrics. By hand, give it as ``mask``.
 
     Parameters
     ----------
@@ -55,7 +56,7 @@ class Masking(Layer):
                 f"{self} expects sequences of shape (batch, time, features), got {shape}"
             )
 
-    def compute_mask(self, x: Any) -> Tensor:
+    def compute_mask(self, x: Any, mask: Any = None) -> Tensor:
         """Return which steps of (batch, time, features) are no padding, as bool (batch, time)."""
-        mask: Tensor = ops.any(ops.not_equal(x, self.mask_value), -1)
-        return mask
+        seen: Tensor = ops.any(ops.not_equal(x, self.mask_value), -1)
+        return seen

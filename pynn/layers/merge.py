@@ -27,6 +27,12 @@ class Merge(Layer):
         If there are fewer than two inputs, or their shapes don't go together.
     """
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return which steps are no padding in any of the inputs; None where one has no mask."""
+        if mask is None or any(part is None for part in mask):
+            return None
+        return functools.reduce(ops.logical_or, mask)
+
     def check_input(self, shapes: Sequence[Shape]) -> None:  # type: ignore[override]
         if not isinstance(shapes, list) or len(shapes) < 2:
             raise ValueError(f"{self} expects a list of at least two inputs, got {shapes}")
@@ -167,6 +173,19 @@ class Concatenate(Merge):
         y: Tensor = ops.concatenate(inputs, self.axis)
         return y
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return the masks one after the other along an axis that they have, or else their AND."""
+        if mask is None:
+            return None
+        extents = next(part for part in mask if part is not None).ndim
+        if self.axis % x[0].ndim >= extents:
+            return functools.reduce(ops.logical_and, [part for part in mask if part is not None])
+        parts = [
+            ops.ones(part.shape[:extents], dtype="bool") if seen is None else seen
+            for part, seen in zip(x, mask, strict=True)
+        ]
+        return ops.concatenate(parts, self.axis % x[0].ndim)
+
     def check_shapes(self, shapes: Sequence[Shape]) -> None:
         rank = len(shapes[0])
         if not 1 <= (self.axis + rank if self.axis < 0 else self.axis) < rank:
@@ -228,6 +247,9 @@ class Dot(Merge):
             rests += rest
         y = rows[0] @ rows[1].transpose(0, 2, 1)
         return y.reshape(y.shape[0], *(rests or [1]))
+
+    def compute_mask(self, x: Any, mask: Any = None) -> None:
+        """Return None: an axis of each input goes."""
 
     def places(self, shapes: Sequence[Shape]) -> list[int]:
         """Find the axis of each input."""

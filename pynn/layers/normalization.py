@@ -36,6 +36,8 @@ class Normalizer(Layer):
         If `epsilon` is not positive, or the inputs lack an axis.
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         axis: int | Sequence[int],
@@ -355,6 +357,8 @@ class UnitNormalization(Layer):
     >>> UnitNormalization()(np.array([[3.0, 4.0]])).round(2)
     array([[0.6, 0.8]], dtype=float32)
     """
+
+    supports_masking = True
 
     def __init__(self, axis: int | Sequence[int] = -1, **options: Any) -> None:
         super().__init__(**options)

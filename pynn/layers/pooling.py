@@ -260,6 +260,8 @@ class GlobalAvgPooling(GlobalPooling):
 class GlobalAvgPool1D(GlobalAvgPooling):
     """The mean of each channel of (batch, steps, channels); see `GlobalPooling`.
 
+    A call takes ``mask``, bool, (batch, steps): where it is false steps are left out.
+
     Examples
     --------
     >>> import numpy as np
@@ -269,6 +271,14 @@ class GlobalAvgPool1D(GlobalAvgPooling):
     """
 
     axes = 1
+
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
+        if mask is None:
+            return super().forward(x)
+        weight = ops.expand_dims(mask, -1).astype(x.dtype)
+        count = ops.maximum(weight.sum(1, keepdims=self.keepdims), 1)
+        y: Tensor = (x * weight).sum(1, keepdims=self.keepdims) / count
+        return y
 
 
 class GlobalAvgPool2D(GlobalAvgPooling):

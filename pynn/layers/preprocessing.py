@@ -32,6 +32,8 @@ class Rescaling(Layer):
     array([[0. , 0.2, 1. ]], dtype=float32)
     """
 
+    supports_masking = True
+
     def __init__(
         self,
         scale: float | Sequence[float],
@@ -88,6 +90,7 @@ class Normalization(Layer):
     array([[1., 0.]], dtype=float32)
     """
 
+    supports_masking = True
     names: ClassVar[dict[str, tuple[str, str]]] = {
         "z-score": ("mean", "variance"),
         "min-max": ("minimum", "maximum"),

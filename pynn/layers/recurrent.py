@@ -187,6 +187,12 @@ class Recurrent(Layer):
             y = last[0]
         return (y, *last) if self.return_state else y
 
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return the mask of a sequence of outputs, in their order."""
+        if mask is None or not self.return_sequences:
+            return None
+        return ops.flip(mask, 1) if self.go_backwards else mask
+
     def per_gate(self, weight: Tensor) -> list[Tensor]:
         """Cut a weight into its gates' columns."""
         n = self.units

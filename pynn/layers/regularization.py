@@ -34,6 +34,8 @@ class ActivityRegularization(Layer):
     {'loss': 2.0}
     """
 
+    supports_masking = True
+
     def __init__(self, l1: float = 0.0, l2: float = 0.0, **options: Any) -> None:
         super().__init__(**options)
         self.l1 = l1

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 class _Outermost(threading.local):
     training: bool | None = None  # of the layer that a program called; None outside such calls
+    masks: dict[int, tuple[Tensor, Tensor]] | None = None
 
 
 _outermost = _Outermost()
@@ -24,6 +25,11 @@ _outermost = _Outermost()
 def training() -> bool | None:
     """Return whether the layers of a call under a tape run for training; None outside of one."""
     return _outermost.training
+
+
+def masks() -> dict[int, tuple[Tensor, Tensor]] | None:
+    """Return the masks of tensors of a call under a tape; None outside of one."""
+    return _outermost.masks
 
 
 def call(
@@ -40,9 +46,9 @@ def call(
     tensors = [x if isinstance(x, Tensor) else Tensor(x) for x in given.tensors]
     single = given.input_shape(type(layer).build, 0) == layer.input_shape
     given = given.filled(x.reshape(1, *x.shape) if single else x for x in tensors)
-    _outermost.training = training
+    _outermost.training, _outermost.masks = training, {}
     try:
         y = layer._record(forward, given.args, given.options)
     finally:
-        _outermost.training = None
+        _outermost.training = _outermost.masks = None
     return nested.mapped(lambda x: x.reshape(x.shape[1:]), y) if single else y

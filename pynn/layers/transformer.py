@@ -49,6 +49,8 @@ class PositionalEmbedding(Layer):
             [1., 1., 1.]]], dtype=float32)
     """
 
+    supports_masking = True
+
     def __init__(
         self, sequence_length: int, initializer: Any = "glorot_uniform", **options: Any
     ) -> None:
@@ -117,6 +119,8 @@ class TransformerEncoder(Layer):
     >>> TransformerEncoder(intermediate_dim=16, num_heads=2)(np.zeros((2, 5, 8))).shape
     (2, 5, 8)
     """
+
+    supports_masking = True
 
     def __init__(
         self,

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pynn import ops
 from pynn._native import Tensor
+from pynn.layers import masks
 from pynn.layers.base import Layer
 from pynn.layers.weights import Shape
 
@@ -77,7 +79,8 @@ class Wrapper(Layer):
 class TimeDistributed(Wrapper):
     """The same layer at each step of time: (batch, time, ...) to (batch, time, ...).
 
-    All steps are one batch to the layer inside, so batch normalization, say, averages over both.
+    All steps are one batch to the layer inside, so batch normalization, say, averages over both. Of
+    a mask (batch, time, ...) the layer inside sees what is beyond the axis of time.
 
     Parameters
     ----------
@@ -99,10 +102,21 @@ class TimeDistributed(Wrapper):
     (5, 7, 6)
     """
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         batch, time, *sample = x.shape
-        rows: Tensor = self.layer(x.reshape(batch * time, *sample))
-        return rows.reshape(batch, time, *rows.shape[1:])
+        rows = x.reshape(batch * time, *sample)
+        if mask is not None and mask.ndim > 2:
+            masks.note(rows, mask.reshape(batch * time, *mask.shape[2:]))
+        rows = self.layer(rows)
+        y: Tensor = rows.reshape(batch, time, *rows.shape[1:])
+        inner = masks.of(rows)
+        masks.note(y, None if inner is None else inner.reshape(batch, time, *inner.shape[1:]))
+        return y
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return the mask of the steps: those of which the layer inside sees anything."""
+        deep = mask is not None and mask.ndim > 2
+        return ops.any(mask, tuple(range(2, mask.ndim))) if deep else mask
 
     def check_input(self, shape: Shape) -> None:
         if len(shape) < 3:

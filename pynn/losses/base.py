@@ -51,6 +51,18 @@ def per_sample(x: Tensor) -> Tensor:
     return x.mean(axis=tuple(range(1, x.ndim)))
 
 
+def per_step(x: Tensor, mask: Tensor, name: str) -> tuple[Tensor, Tensor]:
+    """Return figures in the shape of a mask, (batch, time), and the mask in their dtype."""
+    if x.shape[: mask.ndim] != mask.shape:
+        raise ValueError(
+            f"{name} gives values of shape {x.shape}, but predictions with padding, mask "
+            f"{mask.shape}, want one a step"
+        )
+    if x.ndim > mask.ndim:
+        x = x.mean(axis=tuple(range(mask.ndim, x.ndim)))
+    return x, mask.astype(x.dtype)
+
+
 def as_tensors(y_true: ArrayLike, y_pred: ArrayLike) -> tuple[Tensor, Tensor]:
     """Return targets and predictions as tensors, predictions of a float dtype."""
     true = y_true if isinstance(y_true, Tensor) else Tensor(np.asarray(y_true))
@@ -120,11 +132,23 @@ class Loss(Configurable):
         """Return targets in the shape and dtype that `call` expects."""
         return like_prediction(y_true, y_pred)
 
-    def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Return the loss of each sample, of shape (batch,), as a tensor expression."""
+    def elements(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
+        """Return what `call` does, of targets as they come."""
         if y_pred.dtype == "bfloat16":  # eight bits are too few to sum in
             y_pred = y_pred.astype("float32")
-        return per_sample(self.call(self.align(y_true, y_pred), y_pred))
+        return self.call(self.align(y_true, y_pred), y_pred)
+
+    def values(self, y_true: Tensor, y_pred: Tensor, mask: Tensor | None = None) -> Tensor:
+        """Return the loss of each sample, of shape (batch,), as a tensor expression.
+
+        With a mask, (batch, time), that of the steps that it leaves out is zero and the others' are
+        scaled up, so that the mean over the batch is the mean over the steps that are left.
+        """
+        values = self.elements(y_true, y_pred)
+        if mask is not None:
+            values, seen = per_step(values, mask, f"loss {self.name!r}")
+            values = values * seen * (float(mask.size) / ops.maximum(seen.sum(), 1.0))
+        return per_sample(values)
 
     def __call__(
         self, y_true: ArrayLike, y_pred: ArrayLike, sample_weight: ArrayLike | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pynn import ops
-from pynn.losses.base import class_numbers, like_prediction, per_sample
+from pynn.losses.base import class_numbers, like_prediction
 from pynn.metrics.base import Metric, registry
 from pynn.tensor import Tensor
 
@@ -31,7 +31,7 @@ class BinaryAccuracy(Metric):
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         positive = like_prediction(y_true, y_pred) > self.threshold
-        return per_sample(((y_pred > self.threshold) == positive).astype("float32"))
+        return ((y_pred > self.threshold) == positive).astype("float32")
 
 
 @registry.register()
@@ -55,7 +55,7 @@ class CategoricalAccuracy(Metric):
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         hits = ops.argmax(y_pred, axis=-1) == _labels(y_true, y_pred)
-        return per_sample(hits.astype("float32"))
+        return hits.astype("float32")
 
 
 @registry.register()
@@ -110,7 +110,7 @@ class TopKCategoricalAccuracy(Metric):
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
         right = ops.expand_dims(ops.take_along_last(y_pred, _labels(y_true, y_pred)), -1)
         ahead = (y_pred > right).astype("float32").sum(axis=-1)
-        return per_sample((ahead < float(self.k)).astype("float32"))
+        return (ahead < float(self.k)).astype("float32")
 
 
 @registry.register("sparse_top_k_accuracy")

@@ -9,7 +9,14 @@ import numpy as np
 
 from pynn import losses, ops
 from pynn._registry import Configurable, Registry, snake_case
-from pynn.losses.base import ArrayLike, as_tensors, check_batch, weight_column
+from pynn.losses.base import (
+    ArrayLike,
+    as_tensors,
+    check_batch,
+    per_sample,
+    per_step,
+    weight_column,
+)
 from pynn.tensor import Tensor
 
 
@@ -39,18 +46,32 @@ class Metric(Configurable):
         self.name = snake_case(type(self).__name__) if name is None else name
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        """Return a figure for each sample, of shape (batch,), as a tensor expression."""
+        """Return a figure for each sample or element, (batch,) or (batch, ...), as a tensor."""
         raise NotImplementedError(f"{type(self).__name__} defines no values(y_true, y_pred)")
 
     def statistics(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> list[Tensor]:
-        """Return sums over a batch, which add up over batches, of any shapes."""
+        """Return sums over a batch, which add up over batches, of any shapes.
+
+        A mask, (batch, time), says which steps count.
+        """
         values = self.values(y_true, y_pred)
-        if sample_weight is None:
+        if mask is None:
+            values, weight = per_sample(values), None
+        else:
+            values, weight = per_step(values, mask, f"metric {self.name!r}")
+        if sample_weight is not None:
+            column = weight_column(sample_weight, values)
+            column = column.reshape(column.shape[0], *[1] * (values.ndim - 1))
+            weight = column if weight is None else weight * column
+        if weight is None:
             total = values.sum()
             return [total, ops.zeros_like(total) + float(y_pred.shape[0])]
-        weight = weight_column(sample_weight, values)
         return [(values * weight).sum(), weight.sum()]
 
     def result(self, totals: Sequence[float]) -> float:
@@ -94,7 +115,7 @@ class LossMetric(Metric):
         super().__init__(self.loss.name if name is None else name)
 
     def values(self, y_true: Tensor, y_pred: Tensor) -> Tensor:
-        return self.loss.values(y_true, y_pred)
+        return self.loss.elements(y_true, y_pred)
 
 
 registry: Registry[Metric] = Registry("metric", Metric, LossMetric)

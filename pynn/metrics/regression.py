@@ -90,27 +90,33 @@ class R2Score(Metric):
     """
 
     def statistics(
-        self, y_true: Tensor, y_pred: Tensor, sample_weight: Tensor | None = None
+        self,
+        y_true: Tensor,
+        y_pred: Tensor,
+        sample_weight: Tensor | None = None,
+        mask: Tensor | None = None,
     ) -> list[Tensor]:
         rows = y_pred.shape[0]
         y = like_prediction(y_true, y_pred).astype("float64").reshape(rows, -1)
         p = y_pred.astype("float64").reshape(rows, -1)
         if sample_weight is None:
-            weight = ops.ones_like(y[:, :1])
+            weight = ops.ones_like(y)
         else:
-            weight = weight_column(sample_weight, y).reshape(rows, 1)
-        sums = [(weight * x).sum(axis=0) for x in (ops.square(y - p), y, ops.square(y))]
-        return [*sums, weight.sum()]  # three of shape (outputs,)
+            weight = ops.broadcast_to(weight_column(sample_weight, y).reshape(rows, 1), y.shape)
+        if mask is not None:
+            seen = mask.reshape(*mask.shape, *[1] * (y_pred.ndim - mask.ndim))
+            weight = weight * ops.broadcast_to(seen, y_pred.shape).reshape(rows, -1)
+        parts = (weight * ops.square(y - p), weight * y, weight * ops.square(y), weight)
+        return [part.sum(axis=0) for part in parts]  # of shape (outputs,)
 
     def result(self, totals: Sequence[float]) -> float:
-        weight = float(totals[-1])
-        if not weight:
-            return math.nan
-        outputs = len(totals) // 3
-        sums = (map(float, totals[i * outputs : (i + 1) * outputs]) for i in range(3))
+        outputs = len(totals) // 4
+        sums = (map(float, totals[i * outputs : (i + 1) * outputs]) for i in range(4))
         scores = []
-        for residual, total, square in zip(*sums, strict=True):
+        for residual, total, square, weight in zip(*sums, strict=True):
+            if not weight:  # a step that is padding in all samples
+                continue
             spread = max(square - total * total / weight, 0.0)
             constant = 1.0 if residual == 0 else 0.0
             scores.append(1.0 - residual / spread if spread > 0 else constant)
-        return sum(scores) / len(scores)
+        return sum(scores) / len(scores) if scores else math.nan
