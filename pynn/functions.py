@@ -6,19 +6,19 @@ import functools
 import os
 import types
 import warnings
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import pynn
-from pynn._native import Executable, Recorder, Tensor, is_idle
+from pynn._native import Body, Executable, Recorder, Tensor, is_idle
 from pynn.layers.base import Layer
 from pynn.layers.replay import program_dtype, structure, visible
 from pynn.programs import ProgramCache
 from pynn.structures import flatten, pack
-from pynn.tensor import Variable
+from pynn.tensor import Variable, known_variable
 
 __all__ = ["Function", "function"]
 
@@ -28,21 +28,56 @@ _HOME = os.path.dirname(pynn.__file__)
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One recording: the program and what it returns."""
+class Result:
+    """What a recording returns."""
 
-    program: Executable
-    result: Any  # the structure
+    structure: Any
     leaves: list[Any]  # in it: the dtype of each tensor, and what is no tensor
     tensors: list[bool]
 
-    def replay(self, arrays: list[Any]) -> Any:
-        outputs = iter(self.program(*arrays))
+    @classmethod
+    def of(cls, result: Any) -> tuple[Result, list[Tensor]]:
+        leaves = flatten(result)
+        outputs = [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+        kept = [leaf.dtype if isinstance(leaf, Tensor) else leaf for leaf in leaves]
+        structure = pack(result, [None] * len(leaves))  # without the recording's tensors
+        return cls(structure, kept, [isinstance(leaf, Tensor) for leaf in leaves]), outputs
+
+    def filled(self, outputs: Iterator[Any]) -> Any:
         found = [
             Tensor(next(outputs), leaf) if tensor else leaf
             for leaf, tensor in zip(self.leaves, self.tensors, strict=True)
         ]
-        return pack(self.result, found)
+        return pack(self.structure, found)
+
+
+@dataclass(frozen=True)
+class Replay:
+    """One recording that nothing follows."""
+
+    program: Executable
+    result: Result
+
+    def run(self, arrays: list[Any]) -> Any:
+        return self.result.filled(iter(self.program(*arrays)))
+
+
+@dataclass(frozen=True)
+class Step:
+    """One recording, as a step that tapes remember."""
+
+    body: Body
+    closures: list[Tensor]  # what it reads beside its arguments
+    assigned: list[Tensor]  # what gets the last outputs
+    result: Result
+
+    def run(self, arrays: list[Any]) -> Any:
+        inputs = [leaf if isinstance(leaf, Tensor) else Tensor(leaf) for leaf in arrays]
+        outputs = self.body(inputs, self.closures)
+        count = len(outputs) - len(self.assigned)
+        for target, value in zip(self.assigned, outputs[count:], strict=True):
+            target.copy_from(value)
+        return self.result.filled(iter(outputs[:count]))
 
 
 class Function:
@@ -60,19 +95,22 @@ class Function:
         functools.update_wrapper(self, python_function)
         self._function = python_function
         self._training = bool(training)
-        self._programs: ProgramCache[Recording] = ProgramCache(KEPT)
+        self._programs: ProgramCache[Replay | Step] = ProgramCache(KEPT)
         self._last: tuple[Hashable, ...] | None = None
         self.recordings = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        if not is_idle():  # part of what is being recorded, or followed by a tape
+        if Recorder.current() is not None:  # part of what is being recorded
             return self._function(*args, **kwargs)
         leaves = flatten((args, kwargs))
         kinds = tuple(map(self._kind, leaves))
         shape = pack((args, kwargs), range(len(leaves)))
         signature = (repr(shape), kinds)
-        recording = self._programs.get(signature, lambda: self._record(args, kwargs, leaves, kinds))
-        return recording.replay([leaf for leaf in leaves if _is_input(leaf)])
+        followed = not is_idle()
+        program = self._programs.get(
+            (followed, *signature), lambda: self._record(args, kwargs, leaves, kinds, followed)
+        )
+        return program.run([leaf for leaf in leaves if _is_input(leaf)])
 
     def __get__(self, instance: Any, owner: type | None = None) -> Any:
         return self if instance is None else types.MethodType(self, instance)
@@ -98,33 +136,34 @@ class Function:
         return type(leaf), leaf
 
     def _record(
-        self, args: Any, kwargs: Any, leaves: list[Any], kinds: tuple[Hashable, ...]
-    ) -> Recording:
+        self,
+        args: Any,
+        kwargs: Any,
+        leaves: list[Any],
+        kinds: tuple[Hashable, ...],
+        followed: bool,
+    ) -> Replay | Step:
         self._warn(kinds)
-        with Recorder(training=self._training) as recorder:
-            symbols = [
-                recorder.input(leaf.shape, program_dtype(str(leaf.dtype))).astype(str(leaf.dtype))
-                if _is_input(leaf)
-                else leaf
-                for leaf in leaves
-            ]
+        with Recorder(training=self._training, body=followed, assigns=followed) as recorder:
+            symbols = [_symbol(recorder, leaf, followed) for leaf in leaves]
             positional, named = pack((args, kwargs), symbols)
             try:
-                result = self._function(*positional, **named)
+                value = self._function(*positional, **named)
             except TypeError as error:
                 raise self._located(error) from error
-            found = flatten(result)
-            tensors = [isinstance(leaf, Tensor) for leaf in found]
-            outputs = [visible(leaf) for leaf in found if isinstance(leaf, Tensor)]
-            program = recorder.compile(outputs)
-        values = [leaf.dtype if isinstance(leaf, Tensor) else leaf for leaf in found]
-        return Recording(program, _emptied(result), values, tensors)
+            result, outputs = Result.of(value)
+            if not followed:
+                return Replay(recorder.compile(list(map(visible, outputs))), result)
+            assigned = recorder.assigned
+            body = Body(recorder, [*outputs, *(value for _, value in assigned)])
+        targets = [target for target, _ in assigned]
+        return Step(body, [_current(*closure) for closure in body.closures], targets, result)
 
     def _warn(self, kinds: tuple[Hashable, ...]) -> None:
         """Say so when the function is recorded again and again."""
         self.recordings += 1
         last, self._last = self._last, kinds
-        if self.recordings <= RETRACES or last is None:
+        if self.recordings <= RETRACES or last is None or last == kinds:
             return
         pairs = zip(last, kinds, strict=False)
         changed = next((f"{a!r} became {b!r}" for a, b in pairs if a != b), "their number changed")
@@ -154,8 +193,9 @@ def function(python_function: Callable[..., Any] | None = None, *, training: boo
 
     A call whose tensors have shapes and dtypes that were seen before replays the recorded program;
     the Python code does not run. Other arguments are constants of the program, and a new value
-    is a new recording. Variables are read, and assigned, at each replay. Inside another recording
-    and under a `GradientTape` the Python code runs as if it were written there.
+    is a new recording. Variables are read, and assigned, at each replay. For a `GradientTape` a
+    call is one step, whose gradient is recorded and replayed as well. Inside another recording the
+    Python code runs as if it were written there.
 
     Parameters
     ----------
@@ -201,6 +241,18 @@ def _is_input(leaf: Any) -> bool:
     return isinstance(leaf, (np.ndarray, Tensor)) and not isinstance(leaf, Variable)
 
 
-def _emptied(result: Any) -> Any:
-    """Keep the structure without the recording's tensors."""
-    return pack(result, [None] * len(flatten(result)))
+def _symbol(recorder: Recorder, leaf: Any, followed: bool) -> Any:
+    """Return what stands for an argument in a recording."""
+    if not _is_input(leaf):
+        return leaf
+    if followed:
+        x = Tensor(leaf)
+        return recorder.input(x.shape, x.dtype)
+    dtype = str(leaf.dtype)
+    return recorder.input(leaf.shape, program_dtype(dtype)).astype(dtype)
+
+
+def _current(number: int, tensor: Tensor) -> Tensor:
+    """Return the variable that a recording reads: whether tapes follow it may change."""
+    variable = known_variable(number)
+    return tensor if variable is None else variable

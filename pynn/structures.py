@@ -14,10 +14,10 @@ def flatten(structure: Any) -> list[Any]:
     >>> flatten({"a": [1, (2, 3)], "b": None})
     [1, 2, 3, None]
     """
-    if isinstance(structure, Mapping):
-        structure = list(structure.values())
     if isinstance(structure, (list, tuple)):
         return [leaf for item in structure for leaf in flatten(item)]
+    if isinstance(structure, Mapping):
+        return flatten(list(structure.values()))
     return [structure]
 
 
@@ -44,12 +44,12 @@ def map_leaves(function: Callable[[Any], Any], structure: Any) -> Any:
 
 
 def _pack(structure: Any, leaves: Iterator[Any]) -> Any:
-    if isinstance(structure, Mapping):
-        return {key: _pack(value, leaves) for key, value in structure.items()}
     if isinstance(structure, (list, tuple)):
         items = [_pack(item, leaves) for item in structure]
         if isinstance(structure, list):
             return items
         fields = getattr(structure, "_fields", None)  # of a namedtuple
         return tuple(items) if fields is None else type(structure)(*items)
+    if isinstance(structure, Mapping):
+        return {key: _pack(value, leaves) for key, value in structure.items()}
     return next(leaves)

@@ -2,6 +2,7 @@
 #include "bindings/program.h"
 #include "ops/ops.h"
 #include "program/body.h"
+#include "program/gradient_tape.h"
 
 namespace pynn::bindings {
 namespace {
@@ -24,12 +25,30 @@ std::vector<Tensor> joined(std::vector<Tensor> a, std::span<const Tensor> b) {
   return a;
 }
 
-py::list call(py::handle recorder, py::handle outputs, py::handle inputs) {
-  ProgramRecorder& program = *recorder_of(recorder);
-  const auto body = make_body(program, tensors_of(outputs));
-  const std::vector<Tensor> in = joined(tensors_of(inputs), program.closures());
-  return results_of(body->traits(), [&] { return ops::call(body, in); });
-}
+// A recording as a function of its inputs.
+class PyBody {
+ public:
+  PyBody(py::handle recorder, py::handle outputs)
+      : body_(make_body(*recorder_of(recorder), tensors_of(outputs))),
+        closures_(recorder_of(recorder)->closures()) {}
+
+  py::list closures() const {
+    py::list out;
+    for (const Tensor& x : closures_) out.append(py::make_tuple(x.id(), checked(wrap(x))));
+    return out;
+  }
+  py::list call(py::handle inputs, py::handle closures) const {
+    std::vector<Tensor> in = tensors_of(inputs);
+    const std::size_t varying = in.size();
+    in = joined(std::move(in), tensors_of(closures));
+    const std::vector<char> followed = GradientTape::followed(in);
+    return results_of(body_->traits(), [&] { return ops::call(body_, in, varying, followed); });
+  }
+
+ private:
+  std::shared_ptr<const Body> body_;
+  std::vector<Tensor> closures_;
+};
 
 std::vector<TensorType> types_of(std::span<const Tensor> tensors) {
   std::vector<TensorType> types;
@@ -66,9 +85,16 @@ py::list scan(py::handle recorder, py::handle outputs, py::handle carries, py::h
 }  // namespace
 
 void add_control(py::module_& m) {
-  m.def("call", &call, py::arg("recorder"), py::arg("outputs"), py::arg("inputs"),
-        "call(recorder, outputs, inputs)\n--\n\n"
-        "Runs what a `Recorder` with ``body=True`` has recorded, as one step.");
+  py::class_<PyBody>(
+      m, "Body",
+      "Body(recorder, outputs)\n--\n\n"
+      "What a `Recorder` with ``body=True`` has recorded, to be run at once: one step "
+      "for a tape.")
+      .def(py::init<py::handle, py::handle>(), py::arg("recorder"), py::arg("outputs"))
+      .def("__call__", &PyBody::call, py::arg("inputs"), py::arg("closures"),
+           "__call__($self, inputs, closures)\n--\n\nThe outputs for these values.")
+      .def_property_readonly("closures", &PyBody::closures,
+                             "The tensors outside that it reads, each with its number for tapes.");
   m.def("cond", &cond, py::arg("condition"), py::arg("recorder"), py::arg("outputs"),
         py::arg("otherwise"), py::arg("other_outputs"), py::arg("inputs"),
         "cond(condition, recorder, outputs, otherwise, other_outputs, inputs)\n--\n\n"

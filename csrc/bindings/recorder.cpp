@@ -8,9 +8,10 @@ namespace {
 
 class PyRecorder {
  public:
-  PyRecorder(bool training, bool body)
-      : program_(std::make_shared<ProgramRecorder>(body ? ProgramRecorder::Kind::body
-                                                        : ProgramRecorder::Kind::program)),
+  PyRecorder(bool training, bool body, bool assigns)
+      : program_(std::make_shared<ProgramRecorder>(!body     ? ProgramRecorder::Kind::program
+                                                   : assigns ? ProgramRecorder::Kind::function
+                                                             : ProgramRecorder::Kind::body)),
         training_(training) {}
   PyRecorder(const PyRecorder&) = delete;
   PyRecorder& operator=(const PyRecorder&) = delete;
@@ -134,14 +135,15 @@ void add_recorder(py::module_& m) {
           "__exit__($self, *args)\n--\n\nGoes on recording.");
   py::class_<PyRecorder> recorder(
       m, "Recorder",
-      "Recorder(training=False, body=False)\n--\n\n"
+      "Recorder(training=False, body=False, assigns=False)\n--\n\n"
       "Records the tensor operations of its thread, between ``with`` and the "
       "end of the block, as a\n"
       "program that `compile` makes executable.\n\n"
       "Parameters\n----------\n"
       "training : bool\n    What layers such as dropout ask for.\n"
-      "body : bool\n    Whether it becomes a step of another program, by `call`, `cond` or "
-      "`scan`.\n\n"
+      "body : bool\n    Whether it becomes a `Body`, or part of a step by `cond` or `scan`.\n"
+      "assigns : bool\n    Whether variables may be assigned to in a body: `assigned` says "
+      "which.\n\n"
       "Examples\n--------\n"
       ">>> from pynn._native import Recorder\n"
       ">>> with Recorder() as recorder:\n"
@@ -154,9 +156,20 @@ void add_recorder(py::module_& m) {
       "current", current, METH_NOARGS,
       "current()\n--\n\nThe recorder of this thread, or None outside recordings."};
   recorder.attr("current") = py::staticmethod(checked(PyCFunction_New(&current_row, nullptr)));
-  recorder.def(py::init<bool, bool>(), py::arg("training") = false, py::arg("body") = false)
+  recorder
+      .def(py::init<bool, bool, bool>(), py::arg("training") = false, py::arg("body") = false,
+           py::arg("assigns") = false)
       .def_property_readonly("training", &PyRecorder::training,
                              "Whether a training step is being recorded.")
+      .def_property_readonly(
+          "assigned",
+          [](PyRecorder& self) {
+            py::list pairs;
+            for (const auto& [target, value] : self.program()->assigned())
+              pairs.append(py::make_tuple(checked(wrap(target)), checked(wrap(value))));
+            return pairs;
+          },
+          "What a body has assigned to: tensors, and their values after it has run.")
       .def_property_readonly("losses", &PyRecorder::losses,
                              "What layers add to the loss, as scalar tensors.")
       .def_property_readonly("masks", &PyRecorder::masks,

@@ -21,6 +21,8 @@ struct BodyGradientArgs {
   std::size_t replaced = 0;  // inputs before this one differ once the body has run
   std::size_t shared = 0;    // from this one on, gradients are sums over the runs
   bool save = false;         // keep what the gradient reads; else it computes that again
+  bool once = false;         // there is one run, so nothing to sum
+  bool operator==(const BodyGradientArgs&) const = default;
 };
 
 class Body {
@@ -41,6 +43,12 @@ class Body {
   // Inputs that have memory in `bound` are read there; the others, before each run, from
   // Instance::input.
   virtual std::unique_ptr<Instance> instance(std::span<const View> bound) const = 0;
+
+  // Runs at once, in an instance that is kept for the next time. Inputs from `varying` on are read
+  // where they lie, and are expected there the next time. Outputs from `visible` on live in the
+  // instance, which is not used again before they are gone.
+  virtual std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying,
+                                  std::size_t visible, const RunState& state) const = 0;
 
   virtual BodyGradient differentiate(const BodyGradientArgs& args) const = 0;
 };
@@ -68,6 +76,17 @@ struct BodyGradient {
     Factor left, right;  // left^T right
   };
   std::vector<Product> products;
+  std::vector<char> reaches;  // inputs that a gradient reaches; where `once`, others have no output
 };
+
+// --- what the ops with bodies share (control.cpp)
+
+// The state of the programs in a step with these attributes.
+RunState inner_state(const Attrs& attrs, const RunState& state);
+// Draws now what a step that runs at once will use: its gradient, which may run it again, sees the
+// same.
+void fix_numbers(Attrs& attrs, const Op& row);
+void check_inputs(const char* op, const Body& body, std::span<const TensorType> in);
+std::vector<char> seeded(const GradientArgs& g);  // outputs that have a gradient
 
 }  // namespace pynn

@@ -1,4 +1,4 @@
-// Steps that run programs: a call, a condition, a loop over rows.
+// Steps that run programs: a condition, a loop over rows.
 #include <cstring>
 #include <numeric>
 #include <utility>
@@ -14,10 +14,6 @@ std::uint32_t traits_of(const Op& op, const Attrs& attrs) {
          (attrs.otherwise ? attrs.otherwise->traits() : 0);
 }
 
-namespace {
-
-void copy_bytes(const View& from, const View& to) { std::memcpy(to.data, from.data, to.bytes()); }
-
 // The random numbers of a step: a key for each step with programs inside (an odd multiplier of good
 // spectrum: Steele, Vigna, 2021). `steps` = {key, run} where a call at once has fixed them.
 RunState inner_state(const Attrs& a, const RunState& state) {
@@ -27,7 +23,6 @@ RunState inner_state(const Attrs& a, const RunState& state) {
   return {key ^ ((a.stream + 1) * 0xD1342543DE82EF95), run, state.call};
 }
 
-// Draws now what a call at once will use: its gradient, which may run it again, sees the same.
 void fix_numbers(Attrs& attrs, const Op& row) {
   if (active_recorder() != nullptr || (traits_of(row, attrs) & kRandom) == 0) return;
   const auto [key, stream] = next_stream();
@@ -44,69 +39,69 @@ void check_inputs(const char* op, const Body& body, std::span<const TensorType> 
                        expected[i].shape, ", got ", name(in[i].dtype), ' ', in[i].shape);
 }
 
-std::vector<char> marked(std::size_t count, bool value) { return std::vector<char>(count, value); }
-
 std::vector<char> seeded(const GradientArgs& g) {
   std::vector<char> out;
   for (const Tensor& d : g.doutputs) out.push_back(d.defined());
   return out;
 }
 
-// --- call and cond: [condition,] inputs -> outputs
+namespace {
 
-Launch prepare_branches(const Attrs& a, std::span<const View> in, std::span<const View> out) {
-  const bool chooses = a.otherwise != nullptr;
-  const std::span<const View> inputs = in.subspan(chooses ? 1 : 0);
-  std::vector<std::shared_ptr<Body::Instance>> branches{a.body->instance(inputs)};
-  if (chooses) branches.push_back(a.otherwise->instance(inputs));
-  return [branches = std::move(branches), attrs = a,
+void copy_bytes(const View& from, const View& to) { std::memcpy(to.data, from.data, to.bytes()); }
+
+std::vector<char> marked(std::size_t count, bool value) { return std::vector<char>(count, value); }
+
+// --- cond: condition, inputs -> outputs
+
+Launch prepare_cond(const Attrs& a, std::span<const View> in, std::span<const View> out) {
+  const std::span<const View> inputs = in.subspan(1);
+  return [yes = std::shared_ptr(a.body->instance(inputs)),
+          no = std::shared_ptr(a.otherwise->instance(inputs)), attrs = a,
           results = std::vector<View>(out.begin(), out.end()),
-          condition = chooses ? in[0].as<const bool>() : nullptr](const RunState& state) {
-    Body::Instance& branch = *branches[condition != nullptr && !*condition ? 1 : 0];
+          condition = in[0].as<const bool>()](const RunState& state) {
+    Body::Instance& branch = *condition ? *yes : *no;
     branch.run(inner_state(attrs, state));
     for (std::size_t i = 0; i < results.size(); ++i) copy_bytes(branch.output(i), results[i]);
   };
 }
 
 // The gradient's branches compute again what they need.
-std::vector<Tensor> gradient_branches(const GradientArgs& g) {
-  const std::size_t skipped = g.attrs.otherwise ? 1 : 0;
-  const std::span<const Tensor> inputs = g.inputs.subspan(skipped);
+std::vector<Tensor> gradient_cond(const GradientArgs& g) {
+  const std::span<const Tensor> inputs = g.inputs.subspan(1);
   BodyGradientArgs args;
   args.seeded = seeded(g);
   for (std::size_t i = 0; i < inputs.size(); ++i)
-    args.wanted.push_back(g.wanted[i + skipped] && is_float(inputs[i].dtype()));
+    args.wanted.push_back(g.wanted[i + 1] && is_float(inputs[i].dtype()));
   args.shared = inputs.size();
 
   Attrs attrs = g.attrs;
   attrs.body = g.attrs.body->differentiate(args).backward;
-  if (g.attrs.otherwise) attrs.otherwise = g.attrs.otherwise->differentiate(args).backward;
-  std::vector<Tensor> in(g.inputs.begin(), g.inputs.begin() + skipped);
+  attrs.otherwise = g.attrs.otherwise->differentiate(args).backward;
+  std::vector<Tensor> in{g.inputs[0]};
   for (const Tensor& d : g.doutputs)
     if (d.defined()) in.push_back(d);
   in.insert(in.end(), inputs.begin(), inputs.end());
-  const std::vector<Tensor> found = apply(op(skipped ? "cond" : "call"), attrs, in);
+  const std::vector<Tensor> found = apply(op("cond"), attrs, in);
   std::vector<Tensor> out(g.inputs.size());
   for (std::size_t i = 0, next = 0; i < inputs.size(); ++i)
-    if (args.wanted[i]) out[i + skipped] = found[next++];
+    if (args.wanted[i]) out[i + 1] = found[next++];
   return out;
 }
 
-void add_branches(OpTable& table, const char* name) {
+void add_cond(OpTable& table) {
   Op row;
-  row.name = name;
+  row.name = "cond";
   row.traits = kContiguous;
   row.arity = -1;
-  row.infer = [name](const Attrs& a, std::span<const TensorType> in) {
-    const std::size_t skipped = a.otherwise ? 1 : 0;
-    if (skipped == 1 && !(in[0] == TensorType{DType::boolean, {}}))
-      fail<TypeError>("cond: the condition must be one bool, got ", pynn::name(in[0].dtype),
-                      " of shape ", in[0].shape);
-    check_inputs(name, *a.body, in.subspan(skipped));
+  row.infer = [](const Attrs& a, std::span<const TensorType> in) {
+    if (!(in[0] == TensorType{DType::boolean, {}}))
+      fail<TypeError>("cond: the condition must be one bool, got ", name(in[0].dtype), " of shape ",
+                      in[0].shape);
+    check_inputs("cond", *a.body, in.subspan(1));
     return a.body->outputs();
   };
-  row.prepare = prepare_branches;
-  row.gradient = gradient_branches;
+  row.prepare = prepare_cond;
+  row.gradient = gradient_cond;
   table.add(std::move(row));
 }
 
@@ -267,20 +262,11 @@ void add_scan(OpTable& table) {
 }  // namespace
 
 void register_control(OpTable& table) {
-  add_branches(table, "call");
-  add_branches(table, "cond");
+  add_cond(table);
   add_scan(table);
 }
 
 namespace ops {
-
-std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tensor> inputs) {
-  static const Op& row = op("call");
-  Attrs attrs;
-  attrs.body = std::move(body);
-  fix_numbers(attrs, row);
-  return apply(row, attrs, inputs);
-}
 
 std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> body,
                          std::shared_ptr<const Body> otherwise, std::span<const Tensor> inputs) {

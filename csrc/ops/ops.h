@@ -142,9 +142,11 @@ Tensor random_normal(const Shape& shape, double mean, double stddev, DType dtype
 std::vector<Tensor> host_call(std::shared_ptr<const HostFunction> function,
                               std::span<const Tensor> inputs);
 
-// --- programs inside a step (control.cpp)
-// The outputs of `body` for these inputs.
-std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tensor> inputs);
+// --- programs inside a step (call.cpp, control.cpp)
+// The outputs of `body` for these inputs, of which those from `varying` on are seldom others. Where
+// gradients of `followed` inputs may be asked for, keeps what they will need.
+std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tensor> inputs,
+                         std::size_t varying, std::span<const char> followed = {});
 // Those of `body` where `condition`, one bool, is true; of `otherwise` where it is not.
 std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> body,
                          std::shared_ptr<const Body> otherwise, std::span<const Tensor> inputs);

@@ -22,6 +22,7 @@ namespace pynn {
   ROW(custom)              \
   ROW(pool)                \
   ROW(warp)                \
+  ROW(call)                \
   ROW(control)
 
 #define ROW(family) void register_##family(OpTable& table);

@@ -100,6 +100,11 @@ ValueId new_value_id() {
 
 void set_observer(Observer observer) { g_observer = observer; }
 
+void observe(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
+             std::span<Tensor> outputs) {
+  if (g_observer != nullptr) g_observer(op, attrs, inputs, outputs);
+}
+
 Recorder* active_recorder() { return g_recorder; }
 void set_active_recorder(Recorder* recorder) { g_recorder = recorder; }
 
@@ -118,7 +123,7 @@ std::vector<Tensor> apply(const Op& op, const Attrs& attrs, std::span<const Tens
   }
   std::vector<Tensor> outputs =
       g_recorder != nullptr ? g_recorder->record(op, attrs, inputs) : run_now(op, attrs, inputs);
-  if (g_observer != nullptr) g_observer(op, attrs, inputs, outputs);
+  observe(op, attrs, inputs, outputs);
   return outputs;
 }
 

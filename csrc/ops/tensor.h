@@ -102,6 +102,8 @@ class Eager {
 using Observer = void (*)(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
                           std::span<Tensor> outputs);
 void set_observer(Observer observer);
+void observe(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
+             std::span<Tensor> outputs);
 
 // While one lives, an eager op of this thread whose result fits `memory` computes into it instead
 // of allocating. No operand of the whole computation may lie there. Null: no such memory.

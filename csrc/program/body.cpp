@@ -1,10 +1,12 @@
 #include "program/body.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
+#include "ops/chain.h"
 #include "ops/ops.h"
-#include "program/executable.h"
+#include "program/instances.h"
 #include "program/passes.h"
 
 namespace pynn {
@@ -13,36 +15,10 @@ namespace {
 
 constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 
-// A program bound to memory outside for some of its inputs.
-class BodyInstance : public Body::Instance {
- public:
-  BodyInstance(Program program, std::span<const View> bound)
-      : executable_(with_memory(std::move(program), bound)) {}
-  const View& input(std::size_t i) const override { return executable_.input(i); }
-  const View& output(std::size_t i) const override { return executable_.output(i); }
-  void run(const RunState& state) override { executable_.run(state); }
-
- private:
-  static Program with_memory(Program program, std::span<const View> bound) {
-    for (std::size_t i = 0; i < bound.size(); ++i) {
-      if (bound[i].data == nullptr) {
-        // As an output it has its memory to itself for the whole run: a loop fills it from others.
-        program.outputs.push_back(program.inputs[i]);
-        continue;
-      }
-      Slot& slot = program.slots[at(program.inputs[i])];
-      slot.role = Slot::Role::capture;
-      slot.captured = Array(bound[i], nullptr);
-    }
-    return program;
-  }
-
-  Executable executable_;
-};
-
 class ProgramBody : public Body {
  public:
-  explicit ProgramBody(Program program) : program_(std::move(program)) {
+  explicit ProgramBody(Program program, std::weak_ptr<Recorder> origin = {})
+      : program_(std::move(program)), origin_(std::move(origin)) {
     const auto type = [&](SlotId slot) { return program_.slots[at(slot)].type; };
     for (const SlotId in : program_.inputs) inputs_.push_back(type(in));
     for (const SlotId out : program_.outputs) outputs_.push_back(type(out));
@@ -56,12 +32,19 @@ class ProgramBody : public Body {
   std::unique_ptr<Instance> instance(std::span<const View> bound) const override {
     return std::make_unique<BodyInstance>(program_, bound);
   }
+  std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying, std::size_t visible,
+                          const RunState& state) const override;
   BodyGradient differentiate(const BodyGradientArgs& args) const override;
 
   const Program& program() const { return program_; }
+  const std::weak_ptr<Recorder>& origin() const { return origin_; }
 
  private:
   Program program_;
+  std::weak_ptr<Recorder> origin_;  // whose tensors are the first slots
+  std::shared_ptr<Instances> instances_ = std::make_shared<Instances>();
+  mutable std::mutex mutex_;
+  mutable std::vector<std::pair<BodyGradientArgs, BodyGradient>> gradients_;  // that were asked for
   std::vector<TensorType> inputs_, outputs_;
   std::uint32_t traits_ = 0;
 };
@@ -70,11 +53,12 @@ class ProgramBody : public Body {
 // from which the part is cut that runs backwards.
 class Differentiation {
  public:
-  Differentiation(const Program& program, const BodyGradientArgs& args)
-      : program_(program),
+  Differentiation(const ProgramBody& body, const BodyGradientArgs& args)
+      : program_(body.program()),
         args_(args),
-        recorder_(std::make_shared<ProgramRecorder>(program)),
-        forward_steps_(program.steps.size()) {}
+        origin_(body.origin()),
+        recorder_(std::make_shared<ProgramRecorder>(program_, origin_)),
+        forward_steps_(program_.steps.size()) {}
 
   BodyGradient run() {
     const ProgramRecorder::Scope scope(*recorder_);
@@ -85,8 +69,8 @@ class Differentiation {
     for (Cut& factor : factors_) place(joint, factor);
 
     BodyGradient result = std::move(result_);
-    if (!saved_.empty()) result.forward = std::make_shared<ProgramBody>(forward(joint));
-    result.backward = std::make_shared<ProgramBody>(backward(std::move(joint), result));
+    if (!saved_.empty()) result.forward = std::make_shared<ProgramBody>(forward(joint), origin_);
+    result.backward = std::make_shared<ProgramBody>(backward(std::move(joint), result), origin_);
     return result;
   }
 
@@ -130,10 +114,14 @@ class Differentiation {
 
   void collect() {
     std::size_t next = 0;
+    result_.reaches.assign(program_.inputs.size(), 0);
     for (std::size_t i = 0; i < program_.inputs.size(); ++i) {
       if (!args_.wanted[i]) continue;
       const Tensor gradient = gradients_[next++];
-      if (i < args_.shared) {
+      result_.reaches[i] = gradient.defined();
+      if (args_.once) {
+        if (gradient.defined()) others_.push_back(outcome(gradient, false));
+      } else if (i < args_.shared) {
         const bool carried = i < args_.replaced;
         (carried ? first_ : others_)
             .push_back(outcome(gradient.defined() ? gradient : zeros_of(i), carried));
@@ -303,6 +291,7 @@ class Differentiation {
 
   const Program& program_;
   const BodyGradientArgs& args_;
+  std::weak_ptr<Recorder> origin_;
   std::shared_ptr<ProgramRecorder> recorder_;
   std::size_t forward_steps_;
   std::vector<Tensor> gradients_;
@@ -314,19 +303,48 @@ class Differentiation {
   BodyGradient result_;
 };
 
+std::vector<Tensor> ProgramBody::run(std::span<const Tensor> inputs, std::size_t varying,
+                                     std::size_t visible, const RunState& state) const {
+  std::vector<View> bound(inputs.size());
+  for (std::size_t i = varying; i < inputs.size(); ++i)
+    if (inputs[i].contiguous()) bound[i] = inputs[i].array();
+  const std::shared_ptr<BodyInstance> instance = instances_->lend(program_, bound);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    if (bound[i].data == nullptr) copy_view(inputs[i].array(), instance->input(i));
+  instance->run(state);
+  std::vector<Tensor> results;
+  for (std::size_t i = 0; i < outputs_.size(); ++i) {
+    Array result(instance->output(i), instance);
+    if (i < visible) {
+      result = Array::empty(result.dtype, result.shape);
+      copy_view(instance->output(i), result);
+    }
+    results.emplace_back(std::move(result));
+  }
+  return results;
+}
+
 BodyGradient ProgramBody::differentiate(const BodyGradientArgs& args) const {
-  return Differentiation(program_, args).run();
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [known, gradient] : gradients_)
+      if (known == args) return gradient;
+  }
+  BodyGradient gradient = Differentiation(*this, args).run();  // may call Python: without the lock
+  const std::lock_guard lock(mutex_);
+  return gradients_.emplace_back(args, std::move(gradient)).second;
 }
 
 }  // namespace
 
 std::shared_ptr<const Body> make_body(ProgramRecorder& recorder, std::span<const Tensor> outputs) {
-  return std::make_shared<ProgramBody>(recorder.finish(outputs));
+  return std::make_shared<ProgramBody>(recorder.finish(outputs, false), recorder.weak_from_this());
 }
 
 std::shared_ptr<const Body> widened(const Body& body, std::size_t before,
                                     std::span<const TensorType> types) {
-  Program program = static_cast<const ProgramBody&>(body).program();
+  const auto& narrow = static_cast<const ProgramBody&>(body);
+  Program program = narrow.program();
   std::vector<SlotId> more;
   for (const TensorType& type : types) {
     Slot slot;
@@ -339,7 +357,7 @@ std::shared_ptr<const Body> widened(const Body& body, std::size_t before,
   }
   program.inputs.insert(program.inputs.begin() + static_cast<std::ptrdiff_t>(before), more.begin(),
                         more.end());
-  return std::make_shared<ProgramBody>(std::move(program));
+  return std::make_shared<ProgramBody>(std::move(program), narrow.origin());
 }
 
 }  // namespace pynn

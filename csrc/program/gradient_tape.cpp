@@ -63,6 +63,7 @@ void GradientTape::clear() {
   }
   calls_.clear();
   nodes_.clear();
+  watched_.clear();
   variables_.clear();
 }
 
@@ -84,7 +85,31 @@ NodeId GradientTape::node(const Tensor& x) {
   return add_node(x);
 }
 
-void GradientTape::watch(const Tensor& x) { add_node(x); }
+void GradientTape::watch(const Tensor& x) {
+  add_node(x);
+  if (!x.symbolic()) watched_.push_back(x);
+}
+
+void GradientTape::recognize(Tensor& x) const {
+  const auto same = [&](const Tensor& y) {
+    return x.type() == y.type() && x.array().data == y.array().data &&
+           x.array().strides == y.array().strides;
+  };
+  const auto found = std::find_if(watched_.begin(), watched_.end(), same);
+  if (found != watched_.end()) x.identify(found->id());
+}
+
+std::vector<char> GradientTape::followed(std::span<Tensor> values) {
+  std::vector<char> flags(values.size(), 0);
+  for (const std::shared_ptr<GradientTape>& tape : started_here) {
+    if (!tape->follows(active_recorder())) continue;
+    for (std::size_t i = 0; i < values.size(); ++i) {
+      if (values[i].id() == 0 && !values[i].symbolic()) tape->recognize(values[i]);
+      flags[i] |= tape->node(values[i]) >= 0;
+    }
+  }
+  return flags;
+}
 
 void GradientTape::observe(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
                            std::span<Tensor> outputs) {

@@ -40,6 +40,9 @@ class GradientTape : public std::enable_shared_from_this<GradientTape> {
 
   // Whether some tape remembers what this thread does now.
   static bool active();
+  // Which of these values such a tape follows. A concrete one that has no id, being a copy from
+  // before somebody watched it, gets it here.
+  static std::vector<char> followed(std::span<Tensor> values);
   // Keeps old values for this thread's tapes where `memory` is about to be overwritten.
   static void before_store(const View& memory);
 
@@ -51,6 +54,7 @@ class GradientTape : public std::enable_shared_from_this<GradientTape> {
   bool follows(const Recorder* recorder) const { return running_ && recorder_ == recorder; }
   NodeId node(const Tensor& x);  // negative: not followed
   NodeId add_node(const Tensor& x);
+  void recognize(Tensor& x) const;
   void remember(const Op& op, const Attrs& attrs, std::span<const Tensor> inputs,
                 std::span<Tensor> outputs);
   void keep_values(const View& memory);
@@ -61,6 +65,7 @@ class GradientTape : public std::enable_shared_from_this<GradientTape> {
   std::thread::id thread_;              // that started it last
   std::vector<Call> calls_;
   std::unordered_map<ValueId, NodeId> nodes_;
+  std::vector<Tensor> watched_;
   std::vector<ValueId> variables_;
 };
 

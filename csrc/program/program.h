@@ -66,12 +66,14 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
     Recorder* previous_;
   };
 
-  enum class Kind : std::uint8_t { program, body };
+  enum class Kind : std::uint8_t { program, body, function };
   // A body takes what it uses of the world outside, concrete tensors and those of the recording
-  // around it, as more inputs: its closures.
+  // around it, as more inputs: its closures. A function is a body in which variables may be
+  // assigned to, which is left to its caller.
   explicit ProgramRecorder(Kind kind = Kind::program) : kind_(kind) {}
-  // Goes on recording `program`.
-  explicit ProgramRecorder(Program program) : program_(std::move(program)) {}
+  // Goes on recording `program`, whose first slots the tensors of `origin` name.
+  explicit ProgramRecorder(Program program, std::weak_ptr<Recorder> origin = {})
+      : program_(std::move(program)), origin_(std::move(origin)) {}
 
   Tensor input(const TensorType& type);
   const std::vector<Tensor>& closures() const { return closures_; }
@@ -86,6 +88,8 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
 
   // From here on `target` (concrete, contiguous) reads as `value`; at replay it is stored.
   void assign(const Tensor& target, const Tensor& value);
+  // What a function has assigned: closures and the values that they are to have after a call.
+  std::vector<std::pair<Tensor, Tensor>> assigned();
 
   // Whether float32 products recorded from here on, and their gradients, round their operands to
   // bfloat16.
@@ -113,13 +117,15 @@ class ProgramRecorder : public Recorder, public std::enable_shared_from_this<Pro
 
  private:
   SlotId capture(const Array& array);
-  Tensor closure(const Tensor& x);
+  SlotId closure(const Tensor& x);
+  SlotId outside(const Tensor& x);  // the slot of what is not computed here, whatever was assigned
   SlotId add_slot(Slot slot);
   bool owns_memory(const Tensor& x) const;  // a computed value that is not a view
 
   Program program_;
+  std::weak_ptr<Recorder> origin_;
   std::unordered_map<const void*, std::vector<SlotId>> captures_;  // by address
-  std::unordered_map<SlotId, SlotId> assigned_;                    // capture -> its current value
+  std::unordered_map<SlotId, SlotId> assigned_;  // capture or closure -> its current value
   Kind kind_ = Kind::program;
   std::vector<Tensor> closures_;        // the tensors outside
   std::vector<SlotId> closure_inputs_;  // what they are inside

@@ -42,7 +42,7 @@ SlotId ProgramRecorder::capture(const Array& array) {
   return here.back();
 }
 
-Tensor ProgramRecorder::closure(const Tensor& x) {
+SlotId ProgramRecorder::closure(const Tensor& x) {
   const auto same = [&](const Tensor& y) {
     if (x.symbolic() || y.symbolic()) return x.recorder() == y.recorder() && x.slot() == y.slot();
     const Array &a = x.array(), &b = y.array();
@@ -54,14 +54,19 @@ Tensor ProgramRecorder::closure(const Tensor& x) {
     closures_.push_back(x);
     closure_inputs_.push_back(input(x.type()).slot());
   }
-  return tensor(closure_inputs_[i]);
+  return closure_inputs_[i];
+}
+
+SlotId ProgramRecorder::outside(const Tensor& x) {
+  if (kind_ != Kind::program) return closure(x);
+  if (x.symbolic()) fail<RuntimeError>("a tensor of another recording cannot be used in this one");
+  return capture(x.array());
 }
 
 Tensor ProgramRecorder::symbol(const Tensor& x) {
   if (x.symbolic() && x.recorder().get() == this) return x;
-  if (kind_ == Kind::body) return closure(x);
-  if (x.symbolic()) fail<RuntimeError>("a tensor of another recording cannot be used in this one");
-  const SlotId id = capture(x.array());
+  if (x.symbolic() && x.recorder() == origin_.lock()) return tensor(x.slot());
+  const SlotId id = outside(x);
   const auto current = assigned_.find(id);
   return tensor(current == assigned_.end() ? id : current->second);
 }
@@ -119,7 +124,7 @@ void ProgramRecorder::assign(const Tensor& target, const Tensor& value) {
   Tensor stored = symbol(ops::cast(value, target.dtype()));
   // A store may run before another capture changes: it must not read one.
   if (!owns_memory(stored)) stored = ops::copy(stored);
-  const SlotId id = capture(target.array());
+  const SlotId id = outside(target);
   assigned_[id] = stored.slot();
   for (Store& store : program_.stores) {
     if (store.target != id) continue;
@@ -127,6 +132,14 @@ void ProgramRecorder::assign(const Tensor& target, const Tensor& value) {
     return;
   }
   program_.stores.push_back({id, stored.slot()});
+}
+
+std::vector<std::pair<Tensor, Tensor>> ProgramRecorder::assigned() {
+  std::vector<std::pair<Tensor, Tensor>> pairs;
+  for (std::size_t i = 0; i < closures_.size(); ++i)
+    if (const auto found = assigned_.find(closure_inputs_[i]); found != assigned_.end())
+      pairs.emplace_back(closures_[i], tensor(found->second));
+  return pairs;
 }
 
 const Step* ProgramRecorder::producer(const Tensor& x) const {

@@ -79,8 +79,7 @@ std::vector<Tensor> ProgramRecorder::gradient(std::span<const Tensor> targets,
         y.slot(), seed.defined() ? ops::cast(seed, y.dtype()) : ops::full(y.shape(), 1, y.dtype()));
   }
   std::vector<NodeId> ids;
-  for (const Tensor& s : sources)
-    ids.push_back(s.symbolic() || kind_ == Kind::body ? symbol(s).slot() : capture(s.array()));
+  for (const Tensor& s : sources) ids.push_back(s.symbolic() ? symbol(s).slot() : outside(s));
   Steps steps(*this, program_);
   return backward(steps, starts, ids);
 }
