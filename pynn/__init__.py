@@ -53,7 +53,7 @@ if TYPE_CHECKING:
         value_and_grad,
         vjp,
     )
-    from pynn.control import cond, scan
+    from pynn.control import cond, scan, while_loop
     from pynn.functions import function
     from pynn.layers.graph import Input
     from pynn.network import Network
@@ -91,6 +91,7 @@ _NAMES = {
     "scan": "pynn.control",
     "seed": "pynn.random",
     "stop_gradient": "pynn.ops",
+    "while_loop": "pynn.control",
     **dict.fromkeys(
         ("custom_gradient", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"),
         "pynn.autodiff",
@@ -133,6 +134,7 @@ __all__ = [
     "stop_gradient",
     "value_and_grad",
     "vjp",
+    "while_loop",
 ]
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from pynn import _native, checks
 from pynn._native import Recorder, Tensor
 
-__all__ = ["cond", "scan"]
+__all__ = ["cond", "scan", "while_loop"]
 
 
 def cond(
@@ -47,13 +47,7 @@ def cond(
     >>> pynn.cond(pynn.ops.sum(x) > 0, lambda x: x, lambda x: -x, x)
     Tensor([-1.  2.], dtype=float32)
     """
-    condition = _tensor(pred)
-    if condition.size != 1:
-        raise ValueError(f"cond: pred must be one truth value, got shape {condition.shape}")
-    if condition.ndim > 0:
-        condition = condition.reshape(())
-    if condition.dtype != "bool":
-        condition = condition != 0
+    condition = _truth(pred, "cond: pred")
     tensors: list[Tensor] = []
     arguments = _flattened(operands, tensors)
     outcomes = []
@@ -131,17 +125,77 @@ def scan(
         if not isinstance(outcome, tuple) or len(outcome) != 2:
             raise TypeError(f"scan: f must return a pair (carry, y), got {type(outcome).__name__}")
         after: list[Tensor] = []
-        structure = _flattened(outcome[0], after)
-        if structure != carry or [_kind(x) for x in after] != [_kind(x) for x in carries]:
-            raise TypeError(
-                "scan: f must return a carry of the structure, shapes and dtypes that it is given, "
-                f"{_described(carry, carries)}, got {_described(structure, after)}"
-            )
+        _check_carry("scan: f must return a carry", outcome[0], after, carry, carries)
         ys: list[Tensor] = []
         y = _flattened(outcome[1], ys)
-    results = _native.scan(recorder, [*after, *ys], carries, rows, count, bool(reverse))
+    results = _native.scan(recorder, [*after, *ys], carries, rows, count, reverse=bool(reverse))
     source = iter(results)
     return _rebuilt(carry, source), _rebuilt(y, source)
+
+
+def while_loop(
+    cond: Callable[[Any], Any],
+    body: Callable[[Any], Any],
+    state: Any,
+    maximum_iterations: int | None = None,
+) -> Any:
+    """Run ``state = body(state)`` for as long as ``cond(state)`` is true, as one step.
+
+    How often is decided by values, while it runs. Both functions are recorded once; they may use
+    tensors and variables from outside.
+
+    Gradients read what each iteration has computed. So that there is memory for that, the number of
+    iterations must have a bound: without `maximum_iterations` the loop has no gradient. With it a
+    loop that is differentiated takes memory for that many iterations, and time for those that run.
+
+    Parameters
+    ----------
+    cond : callable
+        Function of the state; returns one truth value.
+    body : callable
+        Function of the state; returns the next, of the same structure, shapes and dtypes.
+    state : Tensor or array_like, or a structure of them
+        The first state.
+    maximum_iterations : int, optional
+        The loop ends after so many at the latest. Default: no bound.
+
+    Returns
+    -------
+    Tensor, or a structure of them
+        The last state.
+
+    Raises
+    ------
+    TypeError
+        If `body` does not return a state like the one that it was given.
+    ValueError
+        If `cond` returns more than one value, or `maximum_iterations` is negative.
+    RuntimeError
+        When a gradient is asked for without `maximum_iterations`.
+
+    Examples
+    --------
+    >>> import pynn
+    >>> pynn.while_loop(lambda x: x < 100.0, lambda x: x * x, 3.0)
+    Tensor(6561., dtype=float32)
+    >>> pynn.grad(lambda x: pynn.while_loop(lambda x: x < 100.0, lambda x: x * x, x, 10))(3.0)
+    Tensor(17496., dtype=float32)
+    """
+    if maximum_iterations is not None:
+        checks.whole(maximum_iterations, "while_loop: maximum_iterations", 0)
+    first: list[Tensor] = []
+    structure = _flattened(state, first)
+    going = _truth(cond(_rebuilt(structure, first)), "while_loop: what cond returns")
+    carries = [going, Tensor(0), *first]
+    with _body() as recorder:
+        _, count, *inputs = [recorder.input(x.shape, x.dtype) for x in carries]
+        result = body(_rebuilt(structure, inputs))
+        after: list[Tensor] = []
+        _check_carry("while_loop: body must return a state", result, after, structure, first)
+        more = _truth(cond(_rebuilt(structure, after)), "while_loop: what cond returns")
+        outputs = [more, count + 1, *after]
+    results = _native.scan(recorder, outputs, carries, [], maximum_iterations, conditional=True)
+    return _rebuilt(structure, results[2:])
 
 
 def _length(rows: list[Tensor], length: int | None) -> int:
@@ -154,6 +208,28 @@ def _length(rows: list[Tensor], length: int | None) -> int:
         what = f"differ: {sorted(found)}" if found else "is not known: give xs or length"
         raise ValueError(f"scan: the number of rows {what}")
     return found.pop()
+
+
+def _check_carry(
+    what: str, result: Any, after: list[Tensor], structure: Any, before: list[Tensor]
+) -> None:
+    """Collect the tensors of a new carry in `after`, and compare them with the old one's."""
+    found = _flattened(result, after)
+    if found != structure or [_kind(x) for x in after] != [_kind(x) for x in before]:
+        raise TypeError(
+            f"{what} of the structure, shapes and dtypes that it is given, "
+            f"{_described(structure, before)}, got {_described(found, after)}"
+        )
+
+
+def _truth(value: Any, what: str) -> Tensor:
+    """Turn what somebody gave as a condition into one bool."""
+    truth = _tensor(value)
+    if truth.size != 1:
+        raise ValueError(f"{what} must be one truth value, got shape {truth.shape}")
+    if truth.ndim > 0:
+        truth = truth.reshape(())
+    return truth if truth.dtype == "bool" else truth != 0
 
 
 def _body() -> Recorder:

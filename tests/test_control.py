@@ -1,4 +1,4 @@
-"""`pynn.cond` and `pynn.scan`: values, gradients, second derivatives, random numbers, errors."""
+"""`pynn.cond`, `pynn.scan`, `pynn.while_loop`: values, derivatives, random numbers, errors."""
 
 from __future__ import annotations
 
@@ -216,6 +216,87 @@ def test_results_do_not_depend_on_threads(rng: np.random.Generator) -> None:
         np.testing.assert_array_equal(one, several)
 
 
+def collatz(n: int) -> int:
+    steps = 0
+    while n != 1:
+        n, steps = (n // 2 if n % 2 == 0 else 3 * n + 1), steps + 1
+    return steps
+
+
+def test_while_loop_runs_as_often_as_values_say() -> None:
+    def odd_or_even(state: Any) -> Any:
+        n, steps = state
+        return ops.where(n % 2 == 0, n // 2, 3 * n + 1), steps + 1
+
+    @pynn.function
+    def count(n: Any) -> Any:
+        return pynn.while_loop(lambda state: state[0] != 1, odd_or_even, (n, pynn.Tensor(0)))
+
+    for n in (1, 2, 7, 27):
+        last, steps = count(pynn.Tensor(n))
+        assert (int(last), int(steps)) == (1, collatz(n))
+    assert count.recordings == 1
+    state = pynn.while_loop(lambda s: True, lambda s: {"x": s["x"] + 1}, {"x": 0.0}, 5)
+    assert float(state["x"]) == 5.0
+    assert float(pynn.while_loop(lambda x: x < 3, lambda x: x + 1, 0.0, maximum_iterations=0)) == 0
+
+
+@pytest.mark.parametrize("limit", [4, 9])  # below and above what the values ask for
+@pytest.mark.parametrize("mode", ["tape", "function", "recording"])
+def test_while_loop_has_the_derivatives_of_the_loop_it_stands_for(
+    rng: np.random.Generator, limit: int, mode: str
+) -> None:
+    u = pynn.Variable(rng.normal(size=(H, H)) * 0.5, dtype="float64")
+    x = pynn.Tensor(rng.normal(size=(B, H)))
+
+    def going(h: Any) -> Any:
+        return ops.sum(h * h) < 40.0
+
+    def body(h: Any) -> Any:
+        return h * 1.3 + ops.tanh(h @ u)
+
+    def by_python(x: Any) -> Any:
+        count = 0
+        while count < limit and bool(going(x)):
+            x, count = body(x), count + 1
+        assert 0 < count < 9
+        return ops.sum(ops.sin(x))
+
+    def by_loop(x: Any) -> Any:
+        return ops.sum(ops.sin(pynn.while_loop(going, body, x, limit)))
+
+    def derivatives(f: Callable[[Any], Any]) -> list[Any]:
+        with pynn.GradientTape() as outer:
+            outer.watch([x, u])
+            with pynn.GradientTape() as inner:
+                inner.watch([x, u])
+                y = f(x)
+            first = inner.gradient(y, [x, u])
+            norm = sum((ops.sum(g * g) for g in first), ops.zeros((), "float64"))
+        return [y, *first, *outer.gradient(norm, [x, u])]
+
+    def all_recorded(x: Any) -> list[Any]:
+        with Recorder() as recorder:
+            s = recorder.input(x.shape, x.dtype)
+            y = by_loop(s)
+            first = recorder.gradient(y, [s, u])
+            norm = sum((ops.sum(g * g) for g in first), ops.zeros((), "float64"))
+            return recorder.compile([y, *first, *recorder.gradient(norm, [s, u])])(x)
+
+    found = {
+        "tape": lambda: derivatives(by_loop),
+        "function": lambda: derivatives(pynn.function(by_loop)),
+        "recording": lambda: all_recorded(x),
+    }[mode]()
+    for a, b in zip(found, derivatives(by_python), strict=True):
+        np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=1e-9, atol=1e-12)
+
+
+def test_while_loop_without_a_bound_has_no_gradient() -> None:
+    with pytest.raises(RuntimeError, match=r"while_loop: .* give maximum_iterations"):
+        pynn.grad(lambda x: pynn.while_loop(lambda x: x < 9.0, lambda x: x * x, x))(2.0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
@@ -241,6 +322,21 @@ def test_results_do_not_depend_on_threads(rng: np.random.Generator) -> None:
             lambda: pynn.cond([True, False], lambda: 1.0, lambda: 2.0),
             ValueError,
             r"one truth value, got shape \(2,\)",
+        ),
+        (
+            lambda: pynn.while_loop(lambda x: x < 3, lambda x: (x, x), 0.0),
+            TypeError,
+            r"body must return a state of the structure.*float32 \(\), got a structure",
+        ),
+        (
+            lambda: pynn.while_loop(lambda x: x < 3, lambda x: x, [0.0, 1.0]),
+            ValueError,
+            r"what cond returns must be one truth value, got shape \(2,\)",
+        ),
+        (
+            lambda: pynn.while_loop(lambda x: x < 3, lambda x: x, 0.0, -1),
+            ValueError,
+            "while_loop: maximum_iterations",
         ),
         (
             lambda: pynn.cond(True, lambda: 1.0, lambda: [1.0, 2.0]),

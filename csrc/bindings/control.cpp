@@ -73,12 +73,13 @@ py::list cond(py::handle condition, py::handle recorder, py::handle outputs, py:
 }
 
 py::list scan(py::handle recorder, py::handle outputs, py::handle carries, py::handle xs,
-              std::int64_t length, bool reverse) {
+              py::handle length, bool reverse, bool conditional) {
   ProgramRecorder& program = *recorder_of(recorder);
   const auto body = make_body(program, tensors_of(outputs));
   const std::vector<Tensor> first = tensors_of(carries), rows = tensors_of(xs);
+  const std::int64_t count = length.is_none() ? ops::kUnbounded : length.cast<std::int64_t>();
   return results_of(body->traits(), [&] {
-    return ops::scan(body, first, rows, program.closures(), length, reverse);
+    return ops::scan(body, first, rows, program.closures(), count, reverse, conditional);
   });
 }
 
@@ -99,11 +100,13 @@ void add_control(py::module_& m) {
         py::arg("otherwise"), py::arg("other_outputs"), py::arg("inputs"),
         "cond(condition, recorder, outputs, otherwise, other_outputs, inputs)\n--\n\n"
         "Runs one of two recordings of the same inputs, as one step.");
-  m.def("scan", &scan, py::arg("recorder"), py::arg("outputs"), py::arg("carries"), py::arg("xs"),
-        py::arg("length"), py::arg("reverse"),
-        "scan(recorder, outputs, carries, xs, length, reverse)\n--\n\n"
-        "Runs a recording once for each row of `xs`, as one step. Its inputs are the carries and\n"
-        "a row of each of `xs`, its outputs the new carries and what is stacked.");
+  m.def(
+      "scan", &scan, py::arg("recorder"), py::arg("outputs"), py::arg("carries"), py::arg("xs"),
+      py::arg("length"), py::arg("reverse") = false, py::arg("conditional") = false,
+      "scan(recorder, outputs, carries, xs, length, reverse=False, conditional=False)\n--\n\n"
+      "Runs a recording once for each row of `xs`, as one step. Its inputs are the carries and\n"
+      "a row of each of `xs`, its outputs the new carries and what is stacked. A conditional one\n"
+      "ends where its first carry is false; its second must count the runs.");
 }
 
 }  // namespace pynn::bindings

@@ -105,17 +105,28 @@ void add_cond(OpTable& table) {
   table.add(std::move(row));
 }
 
-// --- scan: dims = {carries, xs, length}, flag: from the last row to the first;
-// (carries..., xs..., shared...) -> (carries..., ys...)
+// --- scan: dims = {carries, xs, length, Trips}, flag: from the last row to the first;
+// ([count,] carries..., xs..., shared...) -> (carries..., ys...)
+
+// How many of the rows there is a run for: all; those until carry 0, a bool, is false, which carry
+// 1 counts; those that the first input counts. The ys of the others are zero.
+enum class Trips : std::uint8_t { all, conditional, counted };
 
 struct Counts {
   std::size_t carries, xs, shared_from;
   std::int64_t length;
+  Trips trips;
   explicit Counts(const Attrs& a)
       : carries(static_cast<std::size_t>(a.dims[0])),
         xs(static_cast<std::size_t>(a.dims[1])),
         shared_from(carries + xs),
-        length(a.dims[2]) {}
+        length(a.dims[2]),
+        trips(static_cast<Trips>(a.dims[3])) {}
+  // What the body knows of the inputs.
+  template <class T>
+  std::span<const T> inputs(std::span<const T> all) const {
+    return all.subspan(trips == Trips::counted ? 1 : 0);
+  }
 };
 
 TensorType row_of(const TensorType& stacked) {
@@ -126,6 +137,7 @@ TensorType row_of(const TensorType& stacked) {
 
 std::vector<TensorType> infer_scan(const Attrs& a, std::span<const TensorType> in) {
   const Counts n(a);
+  in = n.inputs(in);
   std::vector<TensorType> rows(in.begin(), in.end());
   for (std::size_t i = n.carries; i < n.shared_from; ++i) rows[i] = row_of(in[i]);
   check_inputs("scan", *a.body, rows);
@@ -140,10 +152,15 @@ struct Rows {
   char* memory;
   std::size_t bytes;
   char* row(std::int64_t i) const { return memory + static_cast<std::size_t>(i) * bytes; }
+  void clear(std::int64_t from, std::int64_t to) const {
+    std::memset(row(from), 0, static_cast<std::size_t>(to - from) * bytes);
+  }
 };
 
 Launch prepare_scan(const Attrs& a, std::span<const View> in, std::span<const View> out) {
   const Counts n(a);
+  const auto* count = n.trips == Trips::counted ? in[0].as<const std::int64_t>() : nullptr;
+  in = n.inputs(in);
   std::vector<View> bound(in.begin(), in.end());
   for (std::size_t i = 0; i < n.shared_from; ++i) bound[i].data = nullptr;
   const std::shared_ptr<Body::Instance> body = a.body->instance(bound);
@@ -158,19 +175,23 @@ Launch prepare_scan(const Attrs& a, std::span<const View> in, std::span<const Vi
     xs.push_back({body->input(i), in[i].as<char>(), body->input(i).bytes()});
   for (std::size_t i = n.carries; i < out.size(); ++i)
     ys.push_back({body->output(i), out[i].as<char>(), body->output(i).bytes()});
+  const bool* more = n.trips == Trips::conditional ? body->input(0).as<const bool>() : nullptr;
   return [=, attrs = a](const RunState& state) {
     RunState inner = inner_state(attrs, state);
     const auto length = static_cast<std::uint64_t>(n.length);
     inner.run *= length;
     inner.call *= length;
     for (const Carry& c : carries) copy_bytes(c.first, c.before);
-    for (std::int64_t t = 0; t < n.length; ++t, ++inner.run) {
-      const std::int64_t row = attrs.flag ? n.length - 1 - t : t;
+    const std::int64_t rows = count != nullptr ? *count : n.length;
+    std::int64_t t = 0;
+    for (; t < rows && (more == nullptr || *more); ++t, ++inner.run) {
+      const std::int64_t row = attrs.flag ? rows - 1 - t : t;
       for (const Rows& x : xs) std::memcpy(x.inside.data, x.row(row), x.bytes);
       body->run(inner);
       for (const Rows& y : ys) std::memcpy(y.row(row), y.inside.data, y.bytes);
       for (const Carry& c : carries) copy_bytes(c.after, c.before);
     }
+    for (const Rows& y : ys) y.clear(t, n.length);
     for (const Carry& c : carries) copy_bytes(c.before, c.last);
   };
 }
@@ -181,11 +202,18 @@ Tensor stacked(const Tensor& x, std::int64_t columns) { return ops::reshape(x, {
 // The gradient runs the other way: over the values that the forward loop gives as well.
 std::vector<Tensor> gradient_scan(const GradientArgs& g) {
   const Counts n(g.attrs);
+  const std::span<const Tensor> inputs = n.inputs(g.inputs);
+  const std::span<const bool> wanted = n.inputs(g.wanted);
+  if (n.trips == Trips::conditional && n.length == ops::kUnbounded)
+    fail<RuntimeError>(
+        "while_loop: the gradient needs what every iteration computed: give maximum_iterations, "
+        "for "
+        "which there is memory");
   BodyGradientArgs args;
   args.seeded = seeded(g);
-  args.wanted = marked(g.inputs.size(), false);
-  for (std::size_t i = 0; i < g.inputs.size(); ++i)
-    args.wanted[i] = is_float(g.inputs[i].dtype()) && (i < n.carries || g.wanted[i]);
+  args.wanted = marked(inputs.size(), false);
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    args.wanted[i] = is_float(inputs[i].dtype()) && (i < n.carries || wanted[i]);
   for (std::size_t i = 0; i < n.carries; ++i) args.seeded[i] = args.wanted[i];
   args.replaced = n.carries;
   args.shared = n.shared_from;
@@ -204,31 +232,34 @@ std::vector<Tensor> gradient_scan(const GradientArgs& g) {
     outputs = g.extend ? g.extend(more) : apply(op("scan"), more, g.inputs);
   }
 
-  std::vector<Tensor> in;
+  std::vector<Tensor> in, count;
+  if (n.trips == Trips::conditional) count = {outputs[1]};
+  if (n.trips == Trips::counted) count = {g.inputs[0]};
   const auto seed = [&](std::size_t i) {
     return g.doutputs[i].defined() ? g.doutputs[i] : ops::zeros_like(g.outputs[i]);
   };
   for (std::size_t i = 0; i < n.carries; ++i)
     if (args.seeded[i]) in.push_back(seed(i));
-  for (const std::size_t i : d.sums) in.push_back(ops::zeros_like(g.inputs[i]));
+  for (const std::size_t i : d.sums) in.push_back(ops::zeros_like(inputs[i]));
   const std::size_t carries = in.size();
   for (std::size_t i = n.carries; i < args.seeded.size(); ++i)
     if (args.seeded[i]) in.push_back(seed(i));
   for (const std::size_t i : d.read)
-    if (i < n.shared_from) in.push_back(g.inputs[i]);
+    if (i < n.shared_from) in.push_back(inputs[i]);
   for (const std::size_t i : d.saved) in.push_back(outputs[i]);
   const std::size_t shared_from = in.size();
   for (const std::size_t i : d.read)
-    if (i >= n.shared_from) in.push_back(g.inputs[i]);
+    if (i >= n.shared_from) in.push_back(inputs[i]);
 
   Attrs back = g.attrs;
   back.body = d.backward;
   back.dims = {static_cast<std::int64_t>(carries), static_cast<std::int64_t>(shared_from - carries),
-               n.length};
+               n.length, count.empty() ? 0 : static_cast<std::int64_t>(Trips::counted)};
   back.flag = !g.attrs.flag;
+  in.insert(in.begin(), count.begin(), count.end());
   const std::vector<Tensor> found = apply(op("scan"), back, in);
 
-  std::vector<Tensor> out(g.inputs.size());
+  std::vector<Tensor> out(inputs.size());
   std::size_t next = 0;
   for (std::size_t i = 0; i < n.carries; ++i)
     if (args.wanted[i]) out[i] = found[next++];
@@ -240,11 +271,12 @@ std::vector<Tensor> gradient_scan(const GradientArgs& g) {
       using From = BodyGradient::Factor::From;
       const Tensor& x = f.from == From::backward  ? found[f.index]
                         : f.from == From::forward ? outputs[f.index]
-                                                  : g.inputs[f.index];
+                                                  : inputs[f.index];
       return stacked(x, f.columns);
     };
     out[p.input] = apply1(*p.op, p.attrs, {ops::swap_last(factor(p.left)), factor(p.right)});
   }
+  if (n.trips == Trips::counted) out.insert(out.begin(), Tensor());
   return out;
 }
 
@@ -282,12 +314,12 @@ std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> bo
 
 std::vector<Tensor> scan(std::shared_ptr<const Body> body, std::span<const Tensor> carries,
                          std::span<const Tensor> xs, std::span<const Tensor> shared,
-                         std::int64_t length, bool reverse) {
+                         std::int64_t length, bool reverse, bool conditional) {
   static const Op& row = op("scan");
   Attrs attrs;
   attrs.body = std::move(body);
   attrs.dims = {static_cast<std::int64_t>(carries.size()), static_cast<std::int64_t>(xs.size()),
-                length};
+                length, static_cast<std::int64_t>(conditional ? Trips::conditional : Trips::all)};
   attrs.flag = reverse;
   fix_numbers(attrs, row);
   std::vector<Tensor> in(carries.begin(), carries.end());

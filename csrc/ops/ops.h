@@ -151,9 +151,11 @@ std::vector<Tensor> call(std::shared_ptr<const Body> body, std::span<const Tenso
 std::vector<Tensor> cond(const Tensor& condition, std::shared_ptr<const Body> body,
                          std::shared_ptr<const Body> otherwise, std::span<const Tensor> inputs);
 // Runs body(carries..., one row of each of xs..., shared...) -> (carries..., ys...) for each row,
-// in order or from the last to the first; gives the last carries and the ys, stacked.
+// in order or from the last to the first; gives the last carries and the ys, stacked. A conditional
+// one ends where the first carry, a bool, is false; its second, int64, counts the runs.
+constexpr std::int64_t kUnbounded = std::int64_t{1} << 48;  // a length that no loop reaches
 std::vector<Tensor> scan(std::shared_ptr<const Body> body, std::span<const Tensor> carries,
                          std::span<const Tensor> xs, std::span<const Tensor> shared,
-                         std::int64_t length, bool reverse);
+                         std::int64_t length, bool reverse, bool conditional = false);
 
 }  // namespace pynn::ops

@@ -263,8 +263,9 @@ def scan(
     outputs: Sequence[Tensor],
     carries: Sequence[Tensor],
     xs: Sequence[Tensor],
-    length: int,
-    reverse: bool,
+    length: int | None,
+    reverse: bool = False,
+    conditional: bool = False,
 ) -> list[Tensor]: ...
 
 version: str
