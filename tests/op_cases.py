@@ -82,9 +82,13 @@ def _softmax(x: Array, axis: int = -1) -> Array:
     return e / e.sum(axis, keepdims=True)
 
 
-def _standardize(x: Array, axis: int, epsilon: float, center: bool = True) -> Array:
+def _standardize(
+    x: Array, axis: int, epsilon: float, center: bool = True, gamma: Any = 1.0, beta: Any = 0.0
+) -> Array:
     x = x - x.mean(axis, keepdims=True) if center else x
-    return x / np.sqrt((x**2).mean(axis, keepdims=True) + epsilon)
+    y = x / np.sqrt((x**2).mean(axis, keepdims=True) + epsilon)
+    along = [-1 if i == axis % x.ndim else 1 for i in range(x.ndim)]
+    return y * np.reshape(gamma, along) + np.reshape(beta, along)
 
 
 def _logsumexp(x: Array, axis: int = -1, keepdims: bool = False) -> Array:
@@ -249,6 +253,10 @@ CASES: list[Case] = [
       for axis in (0, 1, -1)],
     *[("standardize", _standardize, (X,), {"axis": axis, "epsilon": 0.1, "center": center})
       for axis, center in product((0, 1, -1), (False, True))],
+    ("standardize", _standardize, (X,), {"axis": -1, "epsilon": 0.1, "gamma": X[0, 0]}),
+    ("standardize", _standardize, (X,), {"axis": 1, "epsilon": 0.1, "beta": X[0, :, 0]}),
+    ("standardize", _standardize, (X,),
+     {"axis": 0, "epsilon": 0.1, "center": False, "gamma": X[:, 0, 0], "beta": X[:, 1, 0]}),
     *[("logsumexp", _logsumexp, (X,), {"axis": axis, "keepdims": keep})
       for axis, keep in product((0, 1, -1), (False, True))],
     ("matmul", np.matmul, (M.T, M), {}),

@@ -61,3 +61,15 @@ def test_other(name: str, arguments: Any, options: Any) -> None:
         return call(name, tuple(given), options)
 
     check_second(function, *(arguments[i] for i in moved))
+
+
+@pytest.mark.parametrize("center", [True, False])
+@pytest.mark.parametrize("weights", [0, 1, 2])
+def test_standardize_with_weights(center: bool, weights: int) -> None:
+    def function(x: Tensor, *along: Tensor) -> Tensor:
+        return ops.standardize(x, -1, 0.1, center, *along)
+
+    rng = np.random.default_rng(8)
+    arrays = [rng.normal(size=4) for _ in range(weights)]
+    check_gradient(function, rng.normal(size=(2, 3, 4)), *arrays)
+    check_second(function, rng.normal(size=(2, 3, 4)), *arrays)

@@ -135,7 +135,7 @@ constexpr OpDoc kDocs[] = {
      "softmax([0.0, 0.0])", "array([0.5, 0.5], dtype=float32)"},
     {"standardize",
      "``(x - mean(x)) / sqrt(var(x) + epsilon)`` along an axis, or ``x / sqrt(mean(x**2) + "
-     "epsilon)``.",
+     "epsilon)``; times ``gamma``, plus ``beta``.",
      "standardize([1.0, 3.0]).round(2)", "array([-1.,  1.], dtype=float32)"},
     {"log_softmax", "``x - log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",
      "log_softmax([0.0, 0.0]).round(4)", "array([-0.6931, -0.6931], dtype=float32)"},
@@ -284,6 +284,8 @@ constexpr ParameterDoc kParameters[] = {
     {"condition", "array_like", "Taken as bool."},
     {"kernel", "array_like", "`dense` takes shape (k, n)."},
     {"bias", "array_like, optional", "Of shape (n,)."},
+    {"gamma", "array_like, optional", "A factor for each element along the axis."},
+    {"beta", "array_like, optional", "A summand for each element along the axis."},
     {"activation", "str", "'linear' or the name of an activation of this module."},
     {"alpha", "float", "The formula's parameter; an activation without one ignores it."},
     {"axis", "int or tuple of ints", "Counted from the end when negative; None: all axes."},

@@ -300,42 +300,6 @@ void gemm_pairs(const Gemm& g) {
 }
 
 template <class T>
-void standardize(std::size_t rows, std::size_t cols, bool center, double epsilon, const void* x,
-                 void* y, void* scale) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    const auto xi = static_cast<const T*>(x) + i * cols;
-    const auto n = static_cast<double>(cols);
-    double mean = 0, power = 0;
-    for (std::size_t j = 0; center && j < cols; ++j) mean += static_cast<double>(xi[j]) / n;
-    for (std::size_t j = 0; j < cols; ++j)
-      power += (static_cast<double>(xi[j]) - mean) * (static_cast<double>(xi[j]) - mean) / n;
-    const double factor = 1 / std::sqrt(power + epsilon);
-    for (std::size_t j = 0; j < cols; ++j)
-      static_cast<T*>(y)[i * cols + j] =
-          static_cast<T>((static_cast<double>(xi[j]) - mean) * factor);
-    static_cast<T*>(scale)[i] = static_cast<T>(factor);
-  }
-}
-
-template <class T>
-void standardize_grad(std::size_t rows, std::size_t cols, bool center, const void* dy,
-                      const void* y, const void* scale, void* dx) {
-  for (std::size_t i = 0; i < rows; ++i) {
-    const auto dyi = static_cast<const T*>(dy) + i * cols, yi = static_cast<const T*>(y) + i * cols;
-    const auto n = static_cast<double>(cols);
-    double mean = 0, dot = 0;
-    for (std::size_t j = 0; j < cols; ++j) {
-      if (center) mean += static_cast<double>(dyi[j]) / n;
-      dot += static_cast<double>(dyi[j]) * static_cast<double>(yi[j]) / n;
-    }
-    for (std::size_t j = 0; j < cols; ++j)
-      static_cast<T*>(dx)[i * cols + j] =
-          static_cast<T>(static_cast<double>(static_cast<const T*>(scale)[i]) *
-                         (static_cast<double>(dyi[j]) - mean - static_cast<double>(yi[j]) * dot));
-  }
-}
-
-template <class T>
 void fill_reductions(Table& t) {
   constexpr std::size_t d = index(dtype_of<T>);
 #define PYNN_ROW(name)                                                                   \
@@ -355,8 +319,6 @@ void fill_floats(Table& t) {
   t.logsumexp[d] = logsumexp<T>;
   t.softmax_grad[d] = softmax_grad<T, false>;
   t.log_softmax_grad[d] = softmax_grad<T, true>;
-  t.standardize[d] = standardize<T>;
-  t.standardize_grad[d] = standardize_grad<T>;
   t.random_uniform[d] = random_uniform<T>;
   t.random_normal[d] = random_normal<T>;
   t.all_finite[d] = all_finite<T>;
@@ -388,6 +350,8 @@ void fill(Table& table) {
   table.gemm_pairs = gemm_pairs;
   table.pair_panel = kPairPanel;
   fill_pool(table);
+  fill_depthwise(table);
+  fill_norm(table);
 }
 
 }  // namespace pynn::kernels::reference

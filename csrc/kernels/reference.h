@@ -7,6 +7,8 @@
 namespace pynn::kernels::reference {
 
 void fill(Table& table);
-void fill_pool(Table& table);  // the part of it that reference_pool.cpp holds
+void fill_pool(Table& table);  // the parts of it that reference_<name>.cpp hold
+void fill_depthwise(Table& table);
+void fill_norm(Table& table);
 
 }  // namespace pynn::kernels::reference

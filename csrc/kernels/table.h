@@ -89,13 +89,22 @@ using RowsFn = void (*)(std::size_t rows, std::size_t cols, const void* x, void*
 using RowsGradFn = void (*)(std::size_t rows, std::size_t cols, const void* dy, const void* y,
                             void* dx);
 
-// Rows of mean 0 (where `center`) and variance 1: y = (x - mean) scale, scale = 1 / sqrt(mean((x -
-// mean)^2) + epsilon), of which there is one a row. The mean counts as 0 without `center`.
-using StandardizeFn = void (*)(std::size_t rows, std::size_t cols, bool center, double epsilon,
-                               const void* x, void* y, void* scale);
-// dx = scale (dy - mean(dy) - y mean(dy y)), the first mean where `center`.
-using StandardizeGradFn = void (*)(std::size_t rows, std::size_t cols, bool center, const void* dy,
-                                   const void* y, const void* scale, void* dx);
+// Rows brought to mean 0 (where `center`; else the mean counts as 0) and variance 1, then stretched
+// and shifted: y = h gamma + beta, h = (x - mean) scale, scale = 1 / sqrt(mean((x - mean)^2) +
+// epsilon). `mean` and `scale` have a value a row.
+struct Standardize {
+  std::size_t rows, cols;
+  bool center;
+  double epsilon;
+  const void *gamma, *beta;  // cols values each; null: 1 and 0
+};
+using StandardizeFn = void (*)(const Standardize&, const void* x, void* y, void* mean, void* scale);
+// dx = scale (g - mean(g) - h mean(g h)), g = dy gamma, the first mean where `center`. Adds the
+// sums of dy h and of dy over the rows to dgamma and dbeta, of `cols` values, where they are not
+// null.
+using StandardizeGradFn = void (*)(const Standardize&, const void* dy, const void* x,
+                                   const void* mean, const void* scale, void* dx, void* dgamma,
+                                   void* dbeta);
 
 // Elements [first, first + n) of a random stream: element i depends on (key, stream, i) alone, so
 // any partition of the range gives the same bits. `first` is a multiple of 4.
@@ -163,6 +172,25 @@ using MaxPoolGradFn = void (*)(const Pool&, std::int64_t begin, std::int64_t end
 // By the size of an item of `winners`: uint8 or int32.
 constexpr std::size_t kWinnerTypes = 2;
 
+// A line of pixels that are convolved channel by channel. Tap t sees, from pixel p in [begin, end),
+// the pixel at x + p x_step; outside of that it sees nothing. Offsets and steps in elements.
+struct DepthwiseTap {
+  std::int64_t x, w;  // of the first of its channels
+  std::int64_t begin, end;
+};
+struct Depthwise {
+  std::int64_t pixels, channels;
+  std::int64_t x_step, y_step;  // from one pixel to the next
+  const DepthwiseTap* taps;
+  std::int64_t count;
+  const void* bias;  // a value a channel, or null
+  bool relu;
+};
+// y = the sum over taps of x w, plus the bias.
+using DepthwiseFn = void (*)(const Depthwise&, const void* x, const void* w, void* y);
+// w += the sum over pixels of x y, for each tap; without bias and relu.
+using DepthwiseGradFn = void (*)(const Depthwise&, const void* x, const void* y, void* w);
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -191,6 +219,8 @@ struct Table {
   std::int64_t pair_panel;
   StandardizeFn standardize[kDTypes];  // f32 f64
   StandardizeGradFn standardize_grad[kDTypes];
+  DepthwiseFn depthwise[kDTypes];  // f32 f64
+  DepthwiseGradFn depthwise_grad[kDTypes];
 };
 
 // The table in use: chosen once by what the CPU has, or by PYNN_ISA. Throws ValueError for a name

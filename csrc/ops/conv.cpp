@@ -9,6 +9,7 @@
 namespace pynn {
 namespace {
 
+constexpr std::int64_t kMostCopies = 8;  // from here on a group's product has filters enough
 constexpr const char* kNames[] = {"conv", "conv_input", "conv_kernel"};
 
 // Attributes of all rows: dims = strides, then dilations; more = padding before
@@ -289,6 +290,14 @@ Tensor conv(const Tensor& x, const Tensor& kernel, const ConvOptions& options) {
                        " with padding ", options.before, " before and ", options.after, " after");
     extents.push_back((padded - reach) / options.strides[i] + 1);
     pointwise = pointwise && reach == 1 && options.strides[i] == 1 && padded == x.shape()[i + 1];
+  }
+  // A few filters for each channel by itself: one for each of as many copies of the channel.
+  const std::int64_t filters = kernel.shape().back() / std::max<std::int64_t>(options.groups, 1);
+  if (options.groups > 1 && options.groups == x.shape().back() && kernel.shape()[rank] == 1 &&
+      filters > 1 && filters <= kMostCopies && kernel.shape().back() % options.groups == 0) {
+    ConvOptions single = options;
+    single.groups *= filters;
+    return conv(repeat(x, filters, -1), kernel, single);
   }
   // One tap is a product of matrices.
   if (pointwise && x.shape().back() == kernel.shape()[rank])

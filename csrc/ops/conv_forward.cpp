@@ -1,7 +1,11 @@
 // The convolution, a row of output pixels at a time: the patches of
 // neighbouring pixels overlap in memory, so a row of them is a matrix that the
 // product reads where it lies.
+#include <optional>
+
+#include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
+#include "ops/product.h"
 
 namespace pynn {
 namespace {
@@ -15,17 +19,22 @@ class Forward {
       : g(g),
         dtype(w.dtype),
         item(item_size(w.dtype)),
-        images(g, x),
+        images(g, x, !is_depthwise(g)),
         w_(w.data),
         bias_(bias == nullptr ? nullptr : bias->data),
         taps_(g, images.strides()),
         parameters_(attrs.reals),
-        activation_(attrs.activation) {}
+        activation_(attrs.activation) {
+    if (!is_depthwise(g)) return;
+    channels_.emplace(g);
+    activate_ = activation_after(activation_, dtype);
+  }
 
   double pixel_work() const {
     return 2 * static_cast<double>(g.depth()) * static_cast<double>(g.filters);
   }
   std::size_t workspace_bytes(std::int64_t width) const {
+    if (channels_) return channels_->bytes();
     return kernels::table().gemm_workspace[index(dtype)](product(width));
   }
 
@@ -33,6 +42,7 @@ class Forward {
   // through its slices.
   void row(const void* image, std::int64_t line, std::int64_t width, void* c,
            void* workspace) const {
+    if (channels_) return row_of_channels(image, line, width, c, workspace);
     const ImageStrides& s = images.strides();
     const void* const from = moved(
         image, line / g.out[1] * g.stride[0] * s.slice + line % g.out[1] * g.stride[1] * s.row,
@@ -60,6 +70,18 @@ class Forward {
   PaddedImages images;
 
  private:
+  void row_of_channels(const void* image, std::int64_t line, std::int64_t width, void* c,
+                       void* workspace) const {
+    kernels::Depthwise row = channels_->line(line / g.out[1], line % g.out[1],
+                                             static_cast<kernels::DepthwiseTap*>(workspace));
+    row.pixels = width;
+    row.bias = bias_;
+    row.relu = activation_ == kernels::Activation::relu;
+    kernels::table().depthwise[index(dtype)](row, image, w_, c);
+    if (activate_)
+      activate_(static_cast<std::size_t>(width * g.filters), c, &c, parameters_.data());
+  }
+
   Gemm product(std::int64_t width) const {
     Gemm p{};
     p.m = width;
@@ -78,6 +100,8 @@ class Forward {
   Taps taps_;
   std::array<double, 2> parameters_;
   kernels::Activation activation_;
+  std::optional<DepthwiseTaps> channels_;    // where each channel is convolved by itself,
+  kernels::PointwiseFn activate_ = nullptr;  // and an activation that its kernel does not apply
 };
 
 // body(image, line, chunk's spare memory) for every line of every image, a line

@@ -30,14 +30,14 @@ struct ImageStrides {
 };
 
 // The images of x as far as taps reach: x itself, or copies of one image after
-// the other.
+// the other. Without `border`: always x itself.
 class PaddedImages {
  public:
-  PaddedImages(const ConvGeometry& g, const Images& x)
+  PaddedImages(const ConvGeometry& g, const Images& x, bool border = true)
       : g_(g), x_(x), item_(item_size(x.dtype())), from_(g.in, g.channels), strides_(from_) {
     for (std::size_t i = 0; i < 3; ++i) {
       extents_[i] = (g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] + 1;
-      copies_ |= g.before[i] > 0 || extents_[i] > g.in[i];
+      copies_ |= border && (g.before[i] > 0 || extents_[i] > g.in[i]);
     }
     if (copies_) strides_ = ImageStrides(extents_, g.channels);
   }

@@ -1,5 +1,6 @@
 // The gradient of a convolution by its image, which is the transposed
 // convolution.
+#include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
 #include "ops/conv_patches.h"
 
@@ -95,6 +96,7 @@ Launch prepare_scatter(const ConvGeometry& g, const Images& y, const View& w, co
 }  // namespace
 
 Launch prepare_conv_input(const ConvGeometry& g, const Images& y, const View& w, const View& x) {
+  if (is_depthwise(g)) return prepare_depthwise_input(g, y, w, x);
   const Reversed reversed(g);
   if (!reversed.possible()) return prepare_scatter(g, y, w, x);
   const std::shared_ptr<void> turned = scratch(w.bytes());

@@ -1,6 +1,7 @@
 // The gradient of a convolution by its kernel: products of transposed patches
 // with the result's gradient, summed over images in fixed parts that are added
 // up in order.
+#include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
 
 namespace pynn {
@@ -98,6 +99,7 @@ class KernelSum {
 }  // namespace
 
 Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y, const View& w) {
+  if (is_depthwise(g)) return prepare_depthwise_kernel(g, x, y, w);
   return [sum = std::make_shared<const KernelSum>(g, x, y, w)](const RunState&) { sum->run(); };
 }
 

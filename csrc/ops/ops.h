@@ -84,8 +84,10 @@ Tensor log_softmax(const Tensor& x, std::int64_t axis = -1);
 Tensor logsumexp(const Tensor& x, std::int64_t axis = -1, bool keepdims = false);
 
 // (x - mean) / sqrt(variance + epsilon) along an axis (norm.cpp); without `center` the mean counts
-// as 0: x / sqrt(mean(x^2) + epsilon).
-Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool center = true);
+// as 0: x / sqrt(mean(x^2) + epsilon). Where they are defined, times gamma and plus beta, which go
+// along the axis.
+Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool center = true,
+                   const Tensor& gamma = {}, const Tensor& beta = {});
 
 // --- indexing (gather.cpp, along.cpp; by NumPy's keys: indexing.h)
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);

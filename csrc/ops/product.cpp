@@ -68,6 +68,16 @@ Extent choose_piece(const Gemm& block, std::size_t item) {
 
 }  // namespace
 
+kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtype) {
+  using kernels::Activation;
+  if (activation == Activation::linear || activation == Activation::relu) return nullptr;
+  const auto rows = all_ops();
+  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Op& r) {
+    return r.is(kActivation) && r.activation == activation;
+  });
+  return kernels::table().pointwise[static_cast<std::size_t>(row->pointwise)][index(dtype)];
+}
+
 std::vector<std::int64_t> matrix_offsets(const View& x, const Shape& batch) {
   View matrices{x.data, x.dtype, batch_of(x.shape), batch_of(x.strides)};
   matrices = broadcast_view(matrices, batch);

@@ -27,6 +27,10 @@ struct Extent {
 Extent choose_block(const kernels::Gemm& g, std::int64_t products, std::size_t item,
                     bool whole_rows);
 
+// The kernel of an activation that follows a product whose kernel applies relu only; null for relu
+// and where there is none.
+kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtype);
+
 // C = A B at once, on several threads where that pays. Without bias, activation and workspace.
 void multiply_now(const kernels::Gemm& g, DType dtype);
 

@@ -24,15 +24,6 @@ Extent choose_piece(const Extent& block, std::int64_t pairs) {
   return {divide_up(block.rows, divide_up(block.rows, tall ? 128 : 64)), columns};
 }
 
-kernels::PointwiseFn pointwise_of(Activation activation) {
-  if (activation == Activation::linear || activation == Activation::relu) return nullptr;
-  const auto rows = all_ops();
-  const auto row = std::find_if(rows.begin(), rows.end(), [&](const Op& r) {
-    return r.is(kActivation) && r.activation == activation;
-  });
-  return kernels::table().pointwise[static_cast<std::size_t>(row->pointwise)][index(DType::f32)];
-}
-
 }  // namespace
 
 PairProduct::PairProduct(const View& a, const View& b, const View& c, const View* bias,
@@ -41,7 +32,7 @@ PairProduct::PairProduct(const View& a, const View& b, const View& c, const View
       depth_(whole_.k),
       a_(a),
       b_(b),
-      activation_(pointwise_of(attrs.activation)),
+      activation_(activation_after(attrs.activation, DType::f32)),
       parameters_(attrs.reals),
       consumer_(std::move(consumer)) {
   const Shape batch = batch_of(c.shape);

@@ -513,11 +513,21 @@ def random_normal(
 ) -> Any: ...
 @overload
 def standardize(
-    x: Tensor, axis: int = -1, epsilon: float = 1e-05, center: bool = True
+    x: Tensor,
+    axis: int = -1,
+    epsilon: float = 1e-05,
+    center: bool = True,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
 ) -> Tensor: ...
 @overload
 def standardize(
-    x: ArrayLike, axis: int = -1, epsilon: float = 1e-05, center: bool = True
+    x: ArrayLike,
+    axis: int = -1,
+    epsilon: float = 1e-05,
+    center: bool = True,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
 def max_pool(

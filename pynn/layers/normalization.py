@@ -106,14 +106,17 @@ class Normalizer(Layer):
         return (y + self.aligned(self.beta, y.ndim) if self.center else y).astype(self.dtype)
 
     def standardized(self, x: Tensor, center: bool = True) -> Tensor:
-        """Return ``(x - μ) / √(σ² + ε)`` over `axis`; without `center` μ is 0."""
+        """Return ``γ (x - μ) / √(σ² + ε) + β`` over `axis`; without `center` μ is 0."""
         places = self.places(x.ndim)
         rest = [i for i in range(x.ndim) if i not in places]
         order = [*rest, *places]
         turned = wide(x).transpose(*order)
         rows = turned.reshape(*(x.shape[i] for i in rest), -1)
-        y: Tensor = ops.standardize(rows, -1, self.epsilon, center)
-        return y.reshape(turned.shape).transpose(*(order.index(i) for i in range(x.ndim)))
+        gamma = self.gamma.reshape(-1) if self.scale else None
+        beta = self.beta.reshape(-1) if self.center else None
+        standard: Tensor = ops.standardize(rows, -1, self.epsilon, center, gamma, beta)
+        y = standard.reshape(turned.shape).transpose(*(order.index(i) for i in range(x.ndim)))
+        return y.astype(self.dtype)
 
 
 def wide(x: Tensor) -> Tensor:
@@ -190,7 +193,7 @@ class LayerNormalization(Normalizer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.affine(self.standardized(x))
+        return self.standardized(x)
 
 
 class GroupNormalization(Normalizer):
@@ -337,7 +340,7 @@ class RMSNormalization(Normalizer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.affine(self.standardized(x, center=False))
+        return self.standardized(x, center=False)
 
 
 class UnitNormalization(Layer):
