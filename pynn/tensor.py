@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from weakref import WeakValueDictionary
 
 from pynn._native import Recorder, Tensor, is_trainable, set_trainable
-from pynn._native.ops import index_put
+from pynn._native.ops import index_add, index_put
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -109,6 +109,9 @@ class Variable(Tensor):
     def __setitem__(self, key: Any, value: Any) -> None:
         """Replace ``self[key]``, any key that reads; the value broadcasts to its shape.
 
+        Nothing else of the variable is touched. What was read from it by ints and slices is a view
+        of its memory, as in NumPy, and sees the change; `copy` makes a tensor that doesn't.
+
         While recording, the store happens at every replay, as in `assign`. Where an array of ints
         names an element twice, the last value counts.
         """
@@ -116,6 +119,42 @@ class Variable(Tensor):
             self.copy_from(value, key)
         else:
             self.assign(index_put(self, key, value))
+
+    def scatter_add(self, key: Any, value: Any) -> Variable:
+        """Add to ``self[key]``, to an element that an array of ints names twice both values.
+
+        In place: what the key does not name is not touched. ``v[key] += value`` adds to each
+        element once. While recording, it happens at every replay, as in `assign`.
+
+        Parameters
+        ----------
+        key : int, slice, array_like of int or bool, or a tuple of them
+            Any key that reads.
+        value : array_like
+            Broadcasts to the shape of ``self[key]``; cast to the variable's dtype.
+
+        Returns
+        -------
+        Variable
+            The variable itself.
+
+        Raises
+        ------
+        IndexError
+            If the key names what there is not; nothing is changed then.
+        ValueError
+            If the value does not fit.
+
+        Examples
+        --------
+        >>> from pynn import Variable
+        >>> Variable([0.0, 0.0, 0.0]).scatter_add([0, 2, 2], [1.0, 2.0, 3.0])
+        Variable([1. 0. 5.], dtype=float32, name='variable')
+        """
+        if Recorder.current() is None:
+            self.copy_from(value, key, add=True)
+            return self
+        return self.assign(index_add(self, key, value))
 
     def __iadd__(self, value: Any, /) -> Variable:  # type: ignore[misc]
         return self.assign(self + value)

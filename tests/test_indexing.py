@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from helpers import check_gradient
 
+import pynn
 from pynn import Tensor, Variable, ops
 from pynn._native import Recorder
 
@@ -258,3 +259,61 @@ def test_cumulative_products_with_zeros_have_gradients() -> None:
         assert ops.cumsum(np.ones(3, dtype)).dtype == result
     for shape in ((0,), (3, 0), (0, 3)):
         assert ops.cumsum(np.ones(shape), -1).shape == ops.cumprod(np.ones(shape), 0).shape == shape
+
+
+KEYS = [
+    [2, 0],
+    ([3, 0], slice(1, 3)),
+    (slice(1, 4), [0, 2, 2]),
+    ([0, 1], slice(None), [1, 2]),
+    (slice(None), 1, [0, 1]),
+    slice(1, 3),
+    (..., 0),
+]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "int32", "int64", "uint8", "bfloat16"])
+@pytest.mark.parametrize("key", KEYS, ids=str)
+def test_what_is_stored_or_added_is_numpys(key: Any, dtype: str) -> None:
+    numpy_dtype = "float32" if dtype == "bfloat16" else dtype
+    x = np.arange(4 * 3 * 5).reshape(4, 3, 5).astype(numpy_dtype)
+    value = (np.arange(x[key].size) % 7).reshape(x[key].shape).astype(numpy_dtype)
+    v, w = Variable(x, dtype=dtype), Variable(x, dtype=dtype)
+    read = v.copy()
+    expected_add, expected = x.copy(), x.copy()
+    expected[key] = value
+    np.add.at(expected_add, key, value)
+    v[key] = value
+    assert w.scatter_add(key, value) is w
+    np.testing.assert_array_equal(v.astype(numpy_dtype), expected)
+    np.testing.assert_array_equal(w.astype(numpy_dtype), expected_add)
+    np.testing.assert_array_equal(read.astype(numpy_dtype), x)
+
+    @pynn.function
+    def recorded(value: Any) -> Any:
+        return r.scatter_add(key, value) * 1
+
+    r = Variable(x, dtype=dtype)
+    recorded(value)
+    np.testing.assert_array_equal(r.astype(numpy_dtype), expected_add)
+
+
+def test_a_store_that_fails_changes_nothing_and_reads_before_it_writes() -> None:
+    v = Variable(np.arange(6.0))
+    for call in (lambda: v.scatter_add([0, 6], 1.0), lambda: v.__setitem__([0, -7], 1.0)):
+        with pytest.raises(IndexError, match="out of range"):
+            call()
+    assert v.tolist() == [0, 1, 2, 3, 4, 5]
+    v[[1, 2, 3]] = v[0:3]
+    assert v.tolist() == [0, 0, 1, 2, 4, 5]
+    v[[0, 2]] += 10.0
+    v.scatter_add(slice(1, None), v[:-1])
+    assert v.tolist() == [10, 10, 11, 13, 6, 9]
+
+
+def test_a_tape_keeps_what_a_store_overwrites() -> None:
+    v = Variable([1.0, 2.0, 3.0])
+    with pynn.GradientTape() as tape:
+        y = ops.sum(v * v)
+    v[[0, 2]] = 7.0
+    assert tape.gradient(y, v).tolist() == [2.0, 4.0, 6.0]

@@ -144,23 +144,12 @@ PyObject* fresh_copy(const Tensor& x) {
 constexpr Function copy_function{"copy", "", "A contiguous tensor with memory of its own.",
                                  [](Call& call) { return fresh_copy(tensor_of(call.self())); }};
 
-// x[key] = value, at once.
-void store_at(const Tensor& x, PyObject* key, PyObject* value) {
-  const Eager eager;
-  const Index index = parse_key(x.shape(), key);
-  const Tensor values = to_tensor(value, x.dtype());
-  if (!index.arrays.empty()) return copy_into(x.array(), ops::index_put(x, index, values).array());
-  const Tensor part = ops::index(x, index);
-  const Tensor wide = ops::broadcast_to(values, part.shape());
-  const bool apart = !overlaps(wide.array(), part.array());
-  copy_into(part.array(), apart ? wide.array() : ops::copy(wide).array());
-}
-
 constexpr Function copy_from_function{
-    "copy_from", "value, at=None",
+    "copy_from", "value, at=None, add=False",
     "Overwrites the values in place.\n\n"
     "Parameters\n----------\nvalue : array_like\n    Of the tensor's shape; cast to its dtype.\n"
-    "at : key, optional\n    Overwrites ``x[at]`` only, to whose shape the value broadcasts.\n\n"
+    "at : key, optional\n    Overwrites ``x[at]`` only, to whose shape the value broadcasts.\n"
+    "add : bool\n    Adds to ``x[at]`` instead, once for each time that it names an element.\n\n"
     "Raises\n------\nValueError\n    If the shape differs or the memory is a read-only array.\n"
     "TypeError\n    If the tensor is being recorded.",
     [](Call& call) -> PyObject* {
@@ -171,7 +160,8 @@ constexpr Function copy_from_function{
       if (call[1] == nullptr)
         copy_into(target, call[0]);
       else
-        store_at(x, call[1], call[0]);
+        ops::store(x, parse_key(x.shape(), call[1]), to_tensor(call[0], x.dtype()),
+                   call.flag(2, false));
       Py_RETURN_NONE;
     }};
 

@@ -47,25 +47,41 @@ Tensor slice_put(const Tensor& x, const Tensor& values, const Attrs& slice) {
   return apply1(row, slice, {x, values});
 }
 
-// --- put: dims = {axis}; x (outer..., n, inner...), indices (i...), values (outer..., i...,
-// inner...) -> x with the values there
+// --- put: dims = {axis}, flag = whether to add; x (outer..., n, inner...), indices (i...), values
+// (outer..., i..., inner...) -> x with the values there. The result may be the memory of x.
 
 Launch prepare_put(const Attrs& a, std::span<const View> in, std::span<const View> out) {
   const TakeSizes s(in[0].shape, in[1].shape, a.dims[0]);
-  const auto bytes = static_cast<std::size_t>(s.inner) * item_size(in[0].dtype);
+  const DType dtype = in[0].dtype;
+  const auto bytes = static_cast<std::size_t>(s.inner) * item_size(dtype);
   if (in[0].size() == 0) return [](const RunState&) {};
+  const auto add =
+      a.flag ? kernels::table().pointwise[static_cast<int>(kernels::Pointwise::add)][index(dtype)]
+             : nullptr;
+  const bool in_place = in[0].data == out[0].data;
   // An outer index is one thread's, so that of equal indices the last one wins.
-  const Chunks chunks(s.outer, kItemWork * static_cast<double>((s.n + s.count) * s.inner));
+  const std::int64_t moved = s.count + (in_place ? 0 : s.n);
+  const Chunks chunks(s.outer, kItemWork * static_cast<double>(moved * s.inner));
   return [=, x = in[0].as<const char>(), values = in[2].as<const char>(), y = out[0].as<char>(),
           indices = Indices(in[1])](const RunState&) {
+    // Before something is overwritten that there is no copy of.
+    for (std::int64_t i = 0; in_place && i < s.count; ++i) indices.within(s.n, i, "indexing");
     chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t o = begin; o < end; ++o) {
         char* const base = y + static_cast<std::size_t>(o * s.n) * bytes;
-        std::memcpy(base, x + static_cast<std::size_t>(o * s.n) * bytes,
-                    static_cast<std::size_t>(s.n) * bytes);
-        for (std::int64_t i = 0; i < s.count; ++i)
-          std::memcpy(base + static_cast<std::size_t>(indices.within(s.n, i, "indexing")) * bytes,
-                      values + static_cast<std::size_t>(o * s.count + i) * bytes, bytes);
+        if (!in_place)
+          std::memcpy(base, x + static_cast<std::size_t>(o * s.n) * bytes,
+                      static_cast<std::size_t>(s.n) * bytes);
+        for (std::int64_t i = 0; i < s.count; ++i) {
+          char* const to =
+              base + static_cast<std::size_t>(indices.within(s.n, i, "indexing")) * bytes;
+          const char* const from = values + static_cast<std::size_t>(o * s.count + i) * bytes;
+          const void* const operands[] = {to, from};
+          if (add != nullptr)
+            add(static_cast<std::size_t>(s.inner), to, operands, nullptr);
+          else
+            std::memcpy(to, from, bytes);
+        }
       }
     });
   };
@@ -237,6 +253,34 @@ Tensor index_add(const Tensor& x, const Index& key, const Tensor& values) {
                          ? wide
                          : scatter_add(wide, merged->indices, merged->axis, part.shape()));
   });
+}
+
+void store(const Tensor& x, const Index& key, const Tensor& values, bool adds) {
+  const Eager eager;
+  const Tensor part = basic(x, key), own = cast(values, x.dtype());
+  const auto apart = [&](const Tensor& y) { return overlaps(y.array(), x.array()) ? copy(y) : y; };
+  if (key.arrays.empty()) {
+    const Tensor wide = broadcast_to(own, part.shape());
+    strided_copy((adds ? add(part, wide) : apart(wide)).array(), part.array())(RunState{});
+    return;
+  }
+  const Merged merged(part.shape(), key);
+  const Tensor whole = merged.applied(part);
+  const bool sums = own.dtype() != DType::bf16 && own.dtype() != DType::boolean;
+  if (!whole.contiguous() || !overlaps(whole.array(), part.array()) || (adds && !sums)) {
+    const Tensor y = adds ? index_add(x, key, values) : index_put(x, key, values);
+    strided_copy(y.array(), x.array())(RunState{});
+    return;
+  }
+  const Shape shape = taken_shape(whole.shape(), merged.indices.shape(), merged.axis);
+  const Tensor wide = apart(contiguous(broadcast_to(own, shape)));
+  static const Op& row = op("put");
+  Attrs attrs;
+  attrs.dims = {merged.axis};
+  attrs.flag = adds;
+  const Tensor indices = contiguous(merged.indices);
+  const View views[] = {whole.array(), indices.array(), wide.array()};
+  row.prepare(attrs, views, std::span(views, 1))(RunState{});
 }
 
 }  // namespace ops

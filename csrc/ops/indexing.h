@@ -26,6 +26,8 @@ Tensor index(const Tensor& x, const Index& key);
 // indices the last is put. The values broadcast and are cast to the dtype of x.
 Tensor index_put(const Tensor& x, const Index& key, const Tensor& values);
 Tensor index_add(const Tensor& x, const Index& key, const Tensor& values);
+// The same at once in the memory of x, all of it or, where an index is out of range, nothing.
+void store(const Tensor& x, const Index& key, const Tensor& values, bool adds);
 
 }  // namespace ops
 }  // namespace pynn
