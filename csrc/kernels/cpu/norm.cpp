@@ -20,6 +20,30 @@ PYNN_INLINE void for_each_vector(std::size_t n, const F& f) {
     [i, n](T* p, Vec<T> v) { store_first(p + i, v, n - i); });
 }
 
+// The sum of f(x[i]), a run of a few vectors after the other: a row may be short, and many.
+template <class T, class F>
+PYNN_INLINE T total(std::size_t n, const T* x, const F& f) {
+  using V = Vec<T>;
+  constexpr std::size_t N = kLanes<T>, kChains = 4, kRun = 16 * kChains * N;
+  V sum = {};
+  for (std::size_t begin = 0; begin < n; begin += kRun) {
+    const std::size_t end = n - begin < kRun ? n : begin + kRun;
+    std::size_t i = begin;
+    V chain[kChains] = {};
+    for (; i + kChains * N <= end; i += kChains * N) {
+#pragma GCC unroll 4
+      for (std::size_t c = 0; c < kChains; ++c) chain[c] += f(load(x + i + c * N));
+    }
+    for (; i + N <= end; i += N) chain[0] += f(load(x + i));
+    if (i < end) {
+      const std::size_t left = end - i;
+      chain[1] += select(first_lanes<V>(left), V(f(load_first(x + i, left))), V{});
+    }
+    sum += (chain[0] + chain[1]) + (chain[2] + chain[3]);
+  }
+  return fold(sum, reducer::sum{});
+}
+
 template <class T>
 void standardize(const Standardize& s, const void* x, void* y, void* mean, void* scale) {
   using V = Vec<T>;
@@ -28,13 +52,13 @@ void standardize(const Standardize& s, const void* x, void* y, void* mean, void*
   auto xi = static_cast<const T*>(x);
   auto yi = static_cast<T*>(y);
   for (std::size_t i = 0; i < s.rows; ++i, xi += s.cols, yi += s.cols) {
-    const T center = s.center ? reduce<T>(s.cols, reducer::sum{}, Identity{}, xi) * share : T(0);
+    const T center = s.center ? total(s.cols, xi, Identity{}) * share : T(0);
     const V shift = broadcast<V>(center);
     const auto square = [shift](V v) __attribute__((always_inline)) {
       const V d = v - shift;
       return d * d;
     };
-    const T power = reduce<T>(s.cols, reducer::sum{}, square, xi) * share;
+    const T power = total(s.cols, xi, square) * share;
     const T factor = T(1) / math::sqrt(broadcast<V>(power + static_cast<T>(s.epsilon)))[0];
     const V f = broadcast<V>(factor);
     for_each_vector<T>(
