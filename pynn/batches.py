@@ -43,11 +43,13 @@ class Data:
 
 def inputs(network: Network, x: Any, name: str, finite: bool) -> list[NDArray[Any]]:
     """Check inputs and lay them out; builds the network where these are the first it sees."""
+    if network.encodes:
+        x = network.encode(x)
     if not network.built:
         network._infer(Node(checks.batch(x, name).shape[1:]))
     if is_shape(network.input_shape):
         return [_input(network, checks.batch(x, name), name, finite)]
-    given = _parts(x, network.input_shape, network.input_names, name)
+    given = parts(x, network.input_shape, network.input_names, name)
     shapes: list[tuple[int, ...]] = []
     mapped_shapes(shapes.append, network.input_shape)
     arrays: list[NDArray[Any]] = []
@@ -100,7 +102,7 @@ def samples(
     structured = not isinstance(network._state.outputs, Node)
     given = [y]
     if structured:
-        given = _parts(y, network.output_shape, network.output_names, f"{prefix}y")
+        given = parts(y, network.output_shape, network.output_names, f"{prefix}y")
     weighing = output_weights(network, sample_weight, f"{prefix}sample_weight")
     targets: list[NDArray[Any]] = []
     weights: list[NDArray[Any] | None] = []
@@ -134,7 +136,7 @@ def _check_target(goal: Goal, target: NDArray[Any], shape: tuple[int, ...], name
         raise type(error)(f"{name}: {error}") from None if name else error
 
 
-def _parts(value: Any, shapes: Any, names: list[str], what: str) -> list[Any]:
+def parts(value: Any, shapes: Any, names: list[str], what: str) -> list[Any]:
     """Take data apart that come in the structure of `shapes`, or as a dict by name."""
     if isinstance(value, Mapping) and set(value) == set(names):
         return [value[name] for name in names]

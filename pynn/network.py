@@ -6,18 +6,20 @@ import functools
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, ClassVar
 
+from pynn import batches, checks
 from pynn._native import Frozen
-from pynn.frozen import Snapshot
+from pynn._registry import unknown_name
+from pynn.batchwise import Batchwise
+from pynn.frozen import FrozenGraph, Snapshot
 from pynn.layers import nested
 from pynn.layers.arguments import Arguments, is_shape, mapped_shapes
 from pynn.layers.base import Layer
 from pynn.layers.graph import Graph, Input, Node
 from pynn.layers.weights import Shape, default_name, unchanged_on_failure
 from pynn.summary import table
-from pynn.training import Trainable
 
 
-class Network(Trainable, Layer):
+class Network(Batchwise, Layer):
     """Layers whose outputs are the next ones' inputs.
 
     Layers are added one by one, given as a list, or connected as a graph: call them on an `Input`
@@ -64,7 +66,7 @@ class Network(Trainable, Layer):
     """
 
     autocast: ClassVar[bool] = False  # its first layer does
-    untracked: ClassVar[frozenset[str]] = Layer.untracked | Trainable.untracked
+    untracked: ClassVar[frozenset[str]] = Layer.untracked | Batchwise.untracked
 
     written: ClassVar[bool] = False  # a subclass brings a forward of its own
 
@@ -175,6 +177,62 @@ class Network(Trainable, Layer):
                 self._state.built = True
             self._layers = [*self._layers, layer]
 
+    def pop(self) -> Layer:
+        """Take the last layer away, and return it.
+
+        Raises
+        ------
+        RuntimeError
+            If there is none, or the network is not layers in a row.
+        """
+        if self.written or self._graph is not None:
+            raise RuntimeError(f"{self} is not layers in a row: only those can be popped")
+        if not self._layers:
+            raise RuntimeError(f"{self} has no layers")
+        *kept, last = self._layers
+        self._layers = kept
+        self._state.built = self.built and bool(kept)
+        if self.built:
+            self.build(self._state.input_shape)
+        return last
+
+    def get_layer(self, name: str | None = None, index: int | None = None) -> Layer:
+        """Find a layer by its name or its place.
+
+        Parameters
+        ----------
+        name : str or None, default None
+            Its name.
+        index : int or None, default None
+            Its place in `layers`; negative ones count from the end.
+
+        Raises
+        ------
+        ValueError
+            If neither or both are given, or no layer has that name; the nearest one is suggested.
+        IndexError
+            If there are fewer layers.
+
+        Examples
+        --------
+        >>> from pynn import Network
+        >>> from pynn.layers import Dense
+        >>> Network([Dense(3, name="hidden"), Dense(1)]).get_layer("hidden").units
+        3
+        """
+        layers = self.layers
+        if (name is None) == (index is None):
+            raise ValueError(f"{self}: get_layer expects a name or an index")
+        if index is not None:
+            place = checks.whole(index, "get_layer: index", -len(layers))
+            if place >= len(layers):
+                raise IndexError(f"{self} has {len(layers)} layers, got index {index}")
+            return layers[place]
+        for layer in layers:
+            if layer.name == name:
+                return layer
+        raise unknown_name("layer", str(name), [layer.name for layer in layers])
+
     def build(self, input_shape: Shape) -> None:
         """Make all layers' weights, knowing the shape of one sample."""
         if self.written:  # its layers do that when its forward calls them
@@ -198,8 +256,28 @@ class Network(Trainable, Layer):
         if self._graph is not None:
             return self._graph(x)
         for layer in self._layers:
-            x = layer.forward(x)
+            x = layer.forward(x, encoded=True) if layer.encodes else layer.forward(x)
         return x
+
+    @property
+    def encodes(self) -> bool:
+        """Whether its first layer, or one of those behind the inputs of a graph, does."""
+        if self._graph is not None:
+            return any(encoder is not None for encoder in self._graph.encoders)
+        return bool(self._layers) and self._layers[0].encodes
+
+    def encode(self, data: Any) -> Any:
+        """Turn data into arrays of numbers, before a program sees them."""
+        if self._graph is None:
+            return self._layers[0].encode(data)
+        encoders = self._graph.encoders
+        given = batches.parts(data, self.input_shape, self.input_names, str(self))
+        found = [
+            x if layer is None else layer.encode(x)
+            for x, layer in zip(given, encoders, strict=True)
+        ]
+        slots = iter(found)
+        return mapped_shapes(lambda _: next(slots), self.input_shape)
 
     def _check_inputs(self, call: Arguments) -> None:
         if is_shape(self.input_shape):
@@ -223,7 +301,7 @@ class Network(Trainable, Layer):
             return self._graph.input_dtype(dtype, i)
         return self._layers[0].input_dtype(dtype) if self._layers else dtype
 
-    def freeze(self) -> Frozen:
+    def freeze(self) -> Frozen | FrozenGraph:
         """Make a native function of the network as it is now, for calls that must be short.
 
         ``run = net.freeze()`` keeps a copy of the layers and weights: whatever happens to the
@@ -233,11 +311,14 @@ class Network(Trainable, Layer):
         survives fork. The first call with a number of rows records the network for it, and the last
         16 of these recordings are kept; more than 1,024 rows are computed 1,024 at a time.
 
+        With several inputs ``run(a, b)`` and ``run([a, b])`` are the same; results, and ``out``,
+        are in the structure of the outputs.
+
         Returns
         -------
-        Frozen
-            The function, with ``input_shape`` and ``output_shape`` of one sample and the ``dtype``
-            of inputs that need no conversion.
+        Frozen or, with several inputs or outputs, FrozenGraph
+            The function, with ``input_shape`` and ``output_shape`` of one sample and, of one input,
+            the ``dtype`` that needs no conversion.
 
         Raises
         ------
@@ -257,11 +338,14 @@ class Network(Trainable, Layer):
         array([0., 0.], dtype=float32)
         """
         self._require_shape("freeze")
-        self._require_one_input_and_output("freeze")
-        return Frozen(Snapshot.of(self))
+        snapshot = Snapshot.of(self)
+        plain = is_shape(self.input_shape) and is_shape(self.output_shape)
+        return Frozen(snapshot) if plain else FrozenGraph(snapshot)
 
     def summary(self, print_fn: Callable[[str], object] = print) -> None:
         """Print the layers with the shapes of their outputs and the numbers of their weights.
+
+        Of a graph it says as well which inputs and layers each layer gets its inputs from.
 
         Parameters
         ----------
@@ -294,16 +378,11 @@ class Network(Trainable, Layer):
                 outputs, lambda node: node.layer.name if node.layer else node.name or "output"
             ),
         )
-        self._state.input_shape = nested.shapes(inputs)
+        pairs = zip(nested.tensors(inputs), graph.encoders, strict=True)
+        shapes = iter([e.encoded_shape(node.shape) if e else node.shape for node, e in pairs])
+        self._state.input_shape = nested.mapped(lambda _: next(shapes), inputs)
         self._state.outputs = nested.mapped(lambda node: Node(node.shape, node.dtype), outputs)
         self._state.built = True
-
-    def _require_one_input_and_output(self, what: str) -> None:
-        if not (is_shape(self.input_shape) and is_shape(self.output_shape)):
-            raise ValueError(
-                f"{what} is for networks with one input and one output; {self} takes samples of "
-                f"shapes {self.input_shape} and gives {self.output_shape}"
-            )
 
     def _check_layer(self, layer: object) -> None:
         if isinstance(layer, type):
@@ -314,6 +393,8 @@ class Network(Trainable, Layer):
             raise TypeError(f"add expects a layer, got {layer!r}")
         if layer is self or self in layer.walk():
             raise ValueError(f"{self} can't be added to itself")
+        if layer.encodes and (self._layers or isinstance(layer, Network)):
+            raise ValueError(f"{self}: {layer} takes data that are no numbers, so it comes first")
 
     def _adopt(self, layer: Layer, others: Sequence[Layer]) -> None:
         """Give a layer this network's dtype and a name that none of the others has."""
@@ -328,3 +409,9 @@ class Network(Trainable, Layer):
             layer._state.unique_name = next(name for name in numbered if name not in taken)
         if self._state.dtype is not None:
             layer.adopt_dtype(self._state.dtype)
+            for part in layer.walk():
+                if part._state.dtype is None and part.dtype != self.dtype:
+                    raise ValueError(
+                        f"{self} has dtype {self.dtype}, but {part} has been called in "
+                        f"{part.dtype} already: give it dtype={self.dtype!r} when it is made"
+                    )

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from pynn.layers import nested
+from pynn.layers.graph import Graph, Slot
+
 if TYPE_CHECKING:
+    from pynn.layers.base import Layer
     from pynn.network import Network
 
 _HEAD = ("layer", "output shape", "parameters")
@@ -21,12 +25,33 @@ def table(network: Network) -> str:
         )
         for layer in network.layers
     ]
+    sources = ["connected to"]
+    if network._graph is not None:
+        found = _sources(network._graph, network.input_names)
+        sources += [", ".join(found[layer]) for layer in network.layers]
     widths = [max(map(len, column)) for column in zip(_HEAD, *rows, strict=True)]
-    head, *lines = (
+    lines = [
         f"{a:<{widths[0]}} {b:<{widths[1]}} {c:>{widths[2] + 2}}" for a, b, c in (_HEAD, *rows)
-    )
-    rule = "-" * len(head)
-    return "\n".join([str(network), head, rule, *lines, rule, _totals(network)])
+    ]
+    if len(sources) == len(lines):
+        lines = [f"{line} {source}" for line, source in zip(lines, sources, strict=True)]
+    rule = "-" * max(map(len, lines))
+    return "\n".join([str(network), lines[0], rule, *lines[1:], rule, _totals(network)])
+
+
+def _sources(graph: Graph, input_names: list[str]) -> dict[Layer, list[str]]:
+    """Name what each layer is called on, in order."""
+    names = {
+        slot.number: name
+        for slot, name in zip(nested.tensors(graph.inputs), input_names, strict=True)
+    }
+    found: dict[Layer, list[str]] = {layer: [] for layer in graph.layers}
+    for step in graph.steps:
+        slots = [x for x in step.arguments.tensors if isinstance(x, Slot)]
+        found[step.layer] += [names[slot.number] for slot in slots]
+        for slot in nested.tensors(step.outputs):
+            names[slot.number] = step.layer.name
+    return found
 
 
 def _totals(network: Network) -> str:

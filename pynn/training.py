@@ -179,7 +179,7 @@ class Trainable:
             raise ValueError(f"fit: initial_epoch must be below epochs {epochs}, got {first}")
         share = checks.fraction(validation_split, "fit: validation_split")
         shows = _verbosity(verbose)
-        with _alone(network):
+        with alone(network):
             with unchanged_on_failure(network.walk()):
                 data = batches.samples(
                     network, x, y, sample_weight, finite=check_inputs, class_weight=class_weight
@@ -309,6 +309,7 @@ class Trainable:
             replay(step, arrays, gathered=found, key=fresh_key())
             whole = step.tail is None and step.batch_size == len(rows)
             plain = is_shape(network.input_shape) and is_shape(network.output_shape)
+            plain = plain and not network.encodes
             if plain and whole and not program.random and program.arena_bytes < SMALL_ARENA:
                 short.forget_outdated()
                 short.predicts[rows.shape, rows.dtype] = program
@@ -396,7 +397,7 @@ class Trainable:
 
 
 @contextmanager
-def _alone(network: Network) -> Iterator[None]:
+def alone(network: Network) -> Iterator[None]:
     """Refuse to train a network that is being trained: by another thread, or by a callback."""
     lock = network._state.replay.training_lock
     if not lock.acquire(blocking=False):

@@ -325,6 +325,7 @@ CASES: list[Case] = [
       for axis in (0, 1, 3, -1)],
     *COMPOSED_CASES,
     ("one_hot", _one_hot, (INDEX,), {"depth": 4}),
+    ("checked_indices", lambda x, extent: x, (INDEX,), {"extent": 4}),
     ("where", np.where, (X > 0, X, X[0]), {}),
     ("where", np.where, (X[0, 0] > 0, X, 1.5), {}),
     ("cast", lambda x, dtype: x.astype(dtype), (X,), {"dtype": "int32"}),

@@ -2,30 +2,42 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
 import pynn
 from pynn import Network, layers
-from pynn.layers import Dense, Embedding, EmbeddingBag
+from pynn.layers import CategoryEncoding, Dense, Embedding, EmbeddingBag
 
 
-@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32"])
+@pytest.mark.parametrize("dtype", ["int32", "int64", "uint8", "float32", "float64"])
 def test_symbols_may_come_in_any_type(dtype: str) -> None:
     layer = Embedding(5, 2)
     x = np.array([[1, 4], [0, 1]])
     np.testing.assert_array_equal(layer(x.astype(dtype)), layer.get_weights()[0][x])
 
 
-@pytest.mark.parametrize("kind", [Embedding, EmbeddingBag])
-def test_no_symbol_beyond_the_table(kind: type[Embedding]) -> None:
-    layer = kind(5, 2)
-    with pytest.raises(IndexError, match="index 5 is out of range for an axis of extent 5"):
-        layer(np.array([[1, 5]]))
-    net = Network([kind(5, 2, input_shape=(2,)), layers.Flatten(), Dense(1)])
+@pytest.mark.parametrize("wrong", [5, -1, 1.5])
+@pytest.mark.parametrize("kind", [Embedding, EmbeddingBag, CategoryEncoding])
+def test_what_is_no_symbol_is_said(kind: Any, wrong: float) -> None:
+    def make(**options: Any) -> Any:
+        return kind(5, **({} if kind is CategoryEncoding else {"output_dim": 2}), **options)
+
+    said = f"'words' expects whole numbers from 0 to 4, got {wrong}"
+    with pytest.raises(IndexError, match=said):
+        make(name="words")(np.array([[1, wrong]]))
+    net = Network([make(name="words", input_shape=(2,)), layers.Flatten(), Dense(1)])
     net.use(loss="mse")
-    with pytest.raises(IndexError, match="index 7"):
-        net.fit(np.array([[1, 7]]), [[0.0]], verbose=0)
+    for call in (
+        lambda: net.fit([[1, wrong]], [[0.0]], verbose=0),
+        lambda: net.evaluate([[1, wrong]], [[0.0]]),
+        lambda: net.predict([[1, wrong]]),
+        lambda: net.freeze()([[1, wrong]]),
+    ):
+        with pytest.raises(IndexError, match=said):
+            call()
 
 
 def test_bad_options_name_the_layer() -> None:

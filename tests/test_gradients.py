@@ -12,7 +12,17 @@ from op_cases import CASES, PUBLIC, SMOOTH, TORCH, X, call, pair, points
 from pynn import _native, ops
 
 # Without a gradient, or with one that is tested apart.
-FLAT = {"argmax", "argmin", "argsort", "one_hot", "zeros_like", "ones_like", "cast", "where"}
+FLAT = {
+    "argmax",
+    "argmin",
+    "argsort",
+    "checked_indices",
+    "one_hot",
+    "zeros_like",
+    "ones_like",
+    "cast",
+    "where",
+}
 FLAT |= {
     "stop_gradient",
     "take_along_last",

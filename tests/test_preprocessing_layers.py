@@ -77,7 +77,7 @@ def test_wrong_data_is_refused_by_name() -> None:
 
 
 def test_categories_out_of_range_and_unknown_modes() -> None:
-    with pytest.raises(IndexError, match="label 5 is out of range"):
+    with pytest.raises(IndexError, match="expects whole numbers from 0 to 4, got 5"):
         CategoryEncoding(5)(np.array([[5]]))
     with pytest.raises(ValueError, match="CategoryEncoding: output_mode"):
         CategoryEncoding(5, "tf_idf")

@@ -240,6 +240,11 @@ constexpr OpDoc kDocs[] = {
      "linear_recurrence(0.5, [1.0, 1.0, 1.0])", "array([1.  , 1.5 , 1.75], dtype=float32)"},
     {"one_hot", "Rows of zeros with a one at the index.", "one_hot([1, 0], 3)",
      "array([[0., 1., 0.],\n       [1., 0., 0.]], dtype=float32)"},
+    {"checked_indices",
+     "``x`` as integers, where all of it is whole and from 0 to ``extent - 1``; else IndexError, "
+     "in "
+     "which ``label`` says who asks.",
+     "checked_indices([1.0, 0.0], 3)", "array([1, 0], dtype=int32)"},
     {"max_pool",
      "The greatest value in each window, for each channel of x (batch, spatial..., channels).",
      "max_pool([[[1.0], [4.0], [2.0], [3.0]]], 2)",
@@ -297,6 +302,8 @@ constexpr ParameterDoc kParameters[] = {
     {"pad_width", "int, pair or sequence of pairs", "Elements before and after, for every axis."},
     {"value", "float", "What the new elements are."},
     {"indices", "array_like of ints", ""},
+    {"extent", "int", "How many whole numbers there are, from 0."},
+    {"label", "str", "Who asks, in errors."},
     {"depth", "int", "The number of classes."},
     {"strides", "int or tuple of ints",
      "Of each spatial axis; of pooling, by default the window's."},

@@ -1,6 +1,7 @@
 // Functions on whole arrays: products, softmax, reductions, movement, indexing.
 #include "bindings/operands.h"
 #include "bindings/ops.h"
+#include "ops/indices.h"
 #include "ops/ops.h"
 #include "ops/product.h"
 
@@ -227,6 +228,15 @@ constexpr Function one_hot_function{
       const Tensor& indices = operands.take(call[0]);
       return operands.result(operands.run([&] { return ops::one_hot(indices, depth, dtype); }));
     }};
+constexpr Function checked_indices_function{
+    "checked_indices", "x, extent, label='checked_indices'", nullptr, [](Call& call) {
+      const std::int64_t extent = call.integer(1);
+      const std::string label = call.given(2) ? py::cast<std::string>(py::handle(call[2]))
+                                              : std::string("checked_indices");
+      Operands operands;
+      const Tensor& x = operands.take(call[0]);
+      return operands.result(operands.run([&] { return ops::checked_indices(x, extent, label); }));
+    }};
 
 }  // namespace
 
@@ -252,7 +262,8 @@ void add_array_functions(std::vector<PyMethodDef>& rows) {
                            op_row<pad_function>(),
                            op_row<take_function>(),
                            op_row<take_along_last_function>(),
-                           op_row<one_hot_function>()});
+                           op_row<one_hot_function>(),
+                           op_row<checked_indices_function>()});
 }
 
 }  // namespace pynn::bindings

@@ -1,6 +1,7 @@
 // Whole slices by index: take along an axis, scatter_add, which carries its gradient back, and
 // one-hot rows.
 #include <cstring>
+#include <limits>
 #include <type_traits>
 #include <utility>
 
@@ -223,12 +224,57 @@ void add_one_hot(OpTable& table) {
   table.add(std::move(row));
 }
 
+// --- checked_indices: dims = {extent}, host = who asks, a name alone; numbers x -> int32 or int64,
+// refusing what is not whole and from 0 to extent - 1
+
+template <class From, class To>
+Launch prepare_checked(const Attrs& a, const View& x_view, const View& y_view) {
+  return [=, chunks = Chunks(x_view.size(), 2), extent = a.dims[0], host = a.host,
+          x = x_view.as<const From>(), y = y_view.as<To>()](const RunState&) {
+    chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) {
+        const bool inside = x[i] >= 0 && x[i] < static_cast<From>(extent);
+        y[i] = inside ? static_cast<To>(x[i]) : To{-1};
+        if (static_cast<From>(y[i]) != x[i] || !inside)
+          fail<IndexError>(host->name, " expects whole numbers from 0 to ", extent - 1, ", got ",
+                           x[i]);
+      }
+    });
+  };
+}
+
+void add_checked_indices(OpTable& table) {
+  Op row;
+  row.name = "checked_indices";
+  row.traits = kContiguous;
+  row.infer = [](const Attrs& a, std::span<const TensorType> in) {
+    const bool wide = item_size(in[0].dtype) == 8;
+    if (a.dims[0] < 1 || (!wide && a.dims[0] > std::numeric_limits<std::int32_t>::max()))
+      fail<ValueError>(a.host->name, ": no ", name(in[0].dtype), " below ", a.dims[0]);
+    return std::vector<TensorType>{{wide ? DType::i64 : DType::i32, in[0].shape}};
+  };
+  row.prepare = [](const Attrs& a, std::span<const View> in, std::span<const View> out) {
+    switch (in[0].dtype) {
+      case DType::f64:
+        return prepare_checked<double, std::int64_t>(a, in[0], out[0]);
+      case DType::f32:
+        return prepare_checked<float, std::int32_t>(a, in[0], out[0]);
+      case DType::i64:
+        return prepare_checked<std::int64_t, std::int64_t>(a, in[0], out[0]);
+      default:
+        return prepare_checked<std::int32_t, std::int32_t>(a, in[0], out[0]);
+    }
+  };
+  table.add(std::move(row));
+}
+
 }  // namespace
 
 void register_gather(OpTable& table) {
   add_take(table);
   add_take_sum(table);
   add_one_hot(table);
+  add_checked_indices(table);
 }
 
 namespace ops {
@@ -265,6 +311,16 @@ Tensor one_hot(const Tensor& indices, std::int64_t depth, DType dtype) {
   attrs.dims = {depth};
   attrs.dtype = dtype;
   return apply1(row, attrs, {as_indices(indices)});
+}
+
+Tensor checked_indices(const Tensor& x, std::int64_t extent, const std::string& label) {
+  static const Op& row = op("checked_indices");
+  Attrs attrs;
+  attrs.dims = {extent};
+  attrs.host = std::make_shared<const HostFunction>(HostFunction{label, {}, {}, {}});
+  const bool narrow = item_size(x.dtype()) < 4;
+  const DType dtype = !narrow ? x.dtype() : is_float(x.dtype()) ? DType::f32 : DType::i32;
+  return apply1(row, attrs, {cast(x, dtype)});
 }
 
 }  // namespace ops

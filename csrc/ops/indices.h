@@ -82,4 +82,10 @@ inline Shape taken_shape(const Shape& x, const Shape& indices, std::int64_t axis
   return out;
 }
 
+namespace ops {
+// x as int32 or int64: numbers that must be whole and lie from 0 to extent - 1. The error of a run
+// begins with `label`.
+Tensor checked_indices(const Tensor& x, std::int64_t extent, const std::string& label);
+}  // namespace ops
+
 }  // namespace pynn

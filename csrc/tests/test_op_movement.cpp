@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <numeric>
 
+#include "ops/indices.h"
 #include "tests/tensors.h"
 
 using namespace pynn;
@@ -197,6 +198,23 @@ TEST_CASE("take_along_last picks one element of each row") {
   CHECK_THROWS_AS(ops::take_along_last(x, tensor({2}, {0, 4}, DType::i32)), IndexError);
   CHECK_THROWS_AS(ops::take_along_last(x, tensor({3}, {0, 0, 0}, DType::i32)), ValueError);
   CHECK_THROWS_AS(ops::take_along_last(x, tensor({2}, {0, 1})), TypeError);
+}
+
+TEST_CASE("checked_indices refuses what is no index") {
+  for (const DType d : {DType::i32, DType::i64, DType::u8, DType::f32, DType::f64, DType::bf16}) {
+    const Tensor x = tensor({3}, {2, 0, 1}, d);
+    const Tensor y = ops::checked_indices(x, 3, "who");
+    CHECK(values(y) == values(x));
+    CHECK(y.dtype() == (item_size(d) == 8 ? DType::i64 : DType::i32));
+    CHECK(message_of<IndexError>([&] { ops::checked_indices(x, 2, "who"); }) ==
+          "who expects whole numbers from 0 to 1, got 2");
+  }
+  for (const double wrong : {-1.0, 1.5, 3.0, 1e30, -0.5}) {
+    CHECK_THROWS_AS(ops::checked_indices(tensor({1}, {wrong}, DType::f64), 3, "x"), IndexError);
+    CHECK_THROWS_AS(ops::checked_indices(tensor({1}, {wrong}, DType::f32), 3, "x"), IndexError);
+  }
+  CHECK_THROWS_AS(ops::checked_indices(tensor({1}, {-1}, DType::i32), 3, "x"), IndexError);
+  CHECK_THROWS_AS(ops::checked_indices(tensor({1}, {NAN}, DType::f32), 3, "x"), IndexError);
 }
 
 TEST_CASE("one_hot marks the label of each row") {

@@ -430,6 +430,10 @@ def one_hot(indices: Tensor, depth: int, dtype: DTypeLike = "float32") -> Tensor
 @overload
 def one_hot(indices: ArrayLike, depth: int, dtype: DTypeLike = "float32") -> NDArray[Any]: ...
 @overload
+def checked_indices(x: Tensor, extent: int, label: str = "checked_indices") -> Tensor: ...
+@overload
+def checked_indices(x: ArrayLike, extent: int, label: str = "checked_indices") -> NDArray[Any]: ...
+@overload
 def conv(
     x: Tensor,
     kernel: TensorLike,

@@ -54,6 +54,7 @@ from pynn.layers.dropout import (
 )
 from pynn.layers.embedding import Embedding, EmbeddingBag
 from pynn.layers.graph import Input
+from pynn.layers.lookup import Hashing, IntegerLookup, StringLookup
 from pynn.layers.masking import Masking
 from pynn.layers.merge import (
     Add,
@@ -125,6 +126,7 @@ from pynn.layers.resampling import (
     UpSampling3D,
 )
 from pynn.layers.reshape import Flatten, Permute, RepeatVector, Reshape
+from pynn.layers.text import TextVectorization
 from pynn.layers.transformer import (
     PositionalEmbedding,
     TransformerEncoder,
@@ -200,7 +202,9 @@ __all__ = [
     "HardSigmoid",
     "HardSwish",
     "HardTanh",
+    "Hashing",
     "Input",
+    "IntegerLookup",
     "Lambda",
     "Layer",
     "LayerNorm",
@@ -248,9 +252,11 @@ __all__ = [
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StringLookup",
     "Subtract",
     "Swish",
     "Tanh",
+    "TextVectorization",
     "TimeDistributed",
     "TransformerEncoder",
     "UnitNormalization",

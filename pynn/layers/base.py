@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy import ndarray
 
-from pynn import checks
+from pynn import checks, regularizers
 from pynn._native import Recorder, Tensor, is_idle
 from pynn.layers import masks, nested, taped
 from pynn.layers.arguments import Arguments, is_float, is_shape
@@ -52,6 +52,8 @@ class Layer(Weighted):
         Whether training changes its weights, and those of its sublayers.
     input_shape : int, tuple of int or None, default None
         Shape of one sample, without the batch axis; ``None`` takes it from the first input.
+    activity_regularizer : str, callable or None, default None
+        A penalty on the outputs, divided by the number of samples and added to the loss.
 
     Attributes
     ----------
@@ -96,6 +98,7 @@ class Layer(Weighted):
         dtype: Any = None,
         trainable: bool = True,
         input_shape: int | Sequence[int] | None = None,
+        activity_regularizer: Any = None,
     ) -> None:
         who = type(self).__name__
         if name is not None and (not isinstance(name, str) or not name):
@@ -109,6 +112,7 @@ class Layer(Weighted):
             else checks.sample_shape(input_shape, f"{who}: input_shape"),
         )
         self._state.changed()
+        self.activity_regularizer = regularizers.get(activity_regularizer)
 
     # --- what subclasses write
 
@@ -191,6 +195,27 @@ class Layer(Weighted):
     def check_input(self, shape: Shape) -> None:
         """Raise ValueError where inputs of this shape, (batch, ...), cannot be meant."""
 
+    # --- data
+
+    @property
+    def encodes(self) -> bool:
+        """Whether inputs are no numbers yet, so that `encode` comes first."""
+        return False
+
+    def encode(self, data: Any) -> Any:
+        """Turn data into arrays of numbers, before a program sees them."""
+        return data
+
+    def encoded_shape(self, shape: Shape) -> Shape:
+        """Say what `encode` makes of the shape of one sample."""
+        return shape
+
+    def _encoded(
+        self, args: tuple[Any, ...], options: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """Encode the data of a call."""
+        return ((self.encode(args[0]), *args[1:]) if args else args), options
+
     # --- calls
 
     def __call__(
@@ -235,6 +260,9 @@ class Layer(Weighted):
         if not found:
             raise TypeError(f"{self}: forward must return a tensor, got {type(y).__name__}")
         masks.pass_on(self, forward, call, y)
+        if self.activity_regularizer is not None:
+            for output in found:
+                self.add_loss(self.activity_regularizer(output) / float(output.shape[0]))
         self._state.outputs = nested.mapped(lambda t: Node(tuple(t.shape[1:]), t.dtype), y)
         return y
 
@@ -276,6 +304,8 @@ class Layer(Weighted):
 
     def _applied(self, args: tuple[Any, ...], options: dict[str, Any]) -> Any:
         """Note a call on nodes, and give the nodes of its outputs."""
+        if self.encodes:
+            raise ValueError(f"{self} takes data that are no numbers; it can't be part of a graph")
         forward = type(self).forward
         call = Arguments.of(self, getattr(forward, "__wrapped__", forward), args, options)
         return Use.of(self, call, self._infer(*args, **options)).outputs
@@ -374,10 +404,12 @@ def _entered(forward: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(forward)
     def enter(self: Layer, *args: Any, training: bool = False, **options: Any) -> Any:
-        if is_idle():
-            return self._state.replay.forward(self, forward, args, options, training)
         if Recorder.current() is not None:
             return self._record(forward, args, options)
+        if self.encodes and taped.training() is None:
+            args, options = self._encoded(args, options)
+        if is_idle():
+            return self._state.replay.forward(self, forward, args, options, training)
         return taped.call(self, forward, args, options, training)
 
     return enter

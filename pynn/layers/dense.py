@@ -28,6 +28,8 @@ class Dense(Layer):
         Where the first values of ``b`` come from.
     kernel_regularizer, bias_regularizer : str, callable or None, default None
         Penalties on ``W`` and ``b``, added to the loss.
+    activity_regularizer : str, callable or None, default None
+        The same on the outputs, divided by the number of samples.
     input_shape : int, tuple of int or None, default None
         Shape of one sample, without the batch axis; ``None`` takes it from the first input.
     dtype : {"float32", "float64", "bfloat16"} or None, default None
@@ -72,12 +74,18 @@ class Dense(Layer):
         bias_initializer: Any = "zeros",
         kernel_regularizer: Any = None,
         bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         *,
         input_shape: int | Sequence[int] | None = None,
         dtype: Any = None,
         name: str | None = None,
     ) -> None:
-        super().__init__(name=name, dtype=dtype, input_shape=input_shape)
+        super().__init__(
+            name=name,
+            dtype=dtype,
+            input_shape=input_shape,
+            activity_regularizer=activity_regularizer,
+        )
         self.units = checks.whole(units, "Dense: units")
         self.activation = activations.get(activation)
         self.use_bias = use_bias

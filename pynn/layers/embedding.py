@@ -38,7 +38,7 @@ class Embedding(Layer):
     ValueError, TypeError
         If an extent is not a positive integer.
     IndexError
-        If an input is no symbol.
+        If an input is no symbol: not whole, negative or too great.
 
     Notes
     -----
@@ -82,7 +82,7 @@ class Embedding(Layer):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        y: Tensor = ops.take(self.embeddings, symbols(x))
+        y: Tensor = ops.take(self.embeddings, symbols(self, x, self.input_dim))
         return y
 
     def compute_mask(self, x: Any, mask: Any = None) -> Any:
@@ -121,7 +121,7 @@ class EmbeddingBag(Embedding):
     ValueError, TypeError
         If an extent is not a positive integer, or `combiner` is unknown.
     IndexError
-        If an input is no symbol.
+        If an input is no symbol: not whole, negative or too great.
 
     Examples
     --------
@@ -150,7 +150,7 @@ class EmbeddingBag(Embedding):
         self.combiner = checks.one_of(combiner, ("sum", "mean"), "EmbeddingBag: combiner")
 
     def forward(self, x: Tensor) -> Tensor:
-        total: Tensor = ops.take_sum(self.embeddings, symbols(x))
+        total: Tensor = ops.take_sum(self.embeddings, symbols(self, x, self.input_dim))
         return total if self.combiner == "sum" else total * (1 / x.shape[-1])
 
     def compute_mask(self, x: Any, mask: Any = None) -> None:
@@ -161,6 +161,7 @@ class EmbeddingBag(Embedding):
             raise ValueError(f"{self} expects inputs of shape (batch, ..., bag), got {shape}")
 
 
-def symbols(x: Tensor) -> Tensor:
-    """Read inputs as integers, as which networks and lists may not bring them."""
-    return x if x.dtype in ("int32", "int64") else x.astype("int32")
+def symbols(layer: Layer, x: Tensor, count: int) -> Tensor:
+    """Read inputs of any type as integers from 0 to ``count - 1``, naming the layer in errors."""
+    y: Tensor = ops.checked_indices(x, count, str(layer))
+    return y

@@ -130,6 +130,7 @@ class Graph:
     inputs: Any  # slots, alone or in lists, tuples and dicts
     outputs: Any
     steps: tuple[Use, ...]  # on slots
+    encoders: tuple[Layer | None, ...]  # of the inputs that are no numbers
 
     @classmethod
     def between(cls, network: Layer, inputs: Any, outputs: Any) -> Graph:
@@ -156,6 +157,7 @@ class Graph:
         if not uses:
             raise ValueError(f"{network}: there is no layer between inputs and outputs")
         every = [*starts, *(node for use in uses for node in nested.tensors(use.outputs))]
+        encoders = tuple(_encoder(network, start, uses) for start in starts)
         slots = {id(node): Slot(i) for i, node in enumerate(every)}
 
         def slotted(x: Any) -> Any:
@@ -169,7 +171,7 @@ class Graph:
             )
             for use in uses
         )
-        return cls(nested.mapped(slotted, inputs), nested.mapped(slotted, outputs), steps)
+        return cls(nested.mapped(slotted, inputs), nested.mapped(slotted, outputs), steps, encoders)
 
     @property
     def layers(self) -> list[Layer]:
@@ -202,3 +204,12 @@ class Graph:
             if any(x is slot for x in step.arguments.tensors for slot in slots)
         }
         return types.pop() if len(types) == 1 else dtype
+
+
+def _encoder(network: Layer, start: Node, uses: list[Use]) -> Layer | None:
+    """Find the layer that makes numbers of an input's data, if there is one."""
+    given = [use.layer for use in uses if any(node is start for node in use.inputs)]
+    found = [layer for layer in given if layer.encodes]
+    if found and len(given) > 1:
+        raise ValueError(f"{network}: {found[0]} must be all that an Input is given to")
+    return found[0] if found else None

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from pynn import checks, ops
-from pynn._native import Tensor
+from pynn._native import Recorder, Tensor
 from pynn.layers.base import Layer
 from pynn.layers.embedding import symbols
 from pynn.layers.weights import Shape
@@ -219,12 +219,24 @@ class CategoryEncoding(Categorical):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        if self.output_mode == "one_hot" and x.ndim > 1 and x.shape[-1] == 1:
-            x = x.reshape(x.shape[:-1])
-        rows: Tensor = ops.one_hot(symbols(x), self.num_tokens, dtype=self.dtype)
-        if self.output_mode == "one_hot" or x.ndim == 1:
-            return rows
-        return rows.max(-2) if self.output_mode == "multi_hot" else rows.sum(-2)
+        return rows_of(self, x, self.num_tokens, self.output_mode)
+
+
+def rows_of(layer: Layer, x: Tensor, count: int, mode: str) -> Tensor:
+    """Make a row of `count` numbers of integers: which of them there are, or how often."""
+    if mode == "one_hot" and x.ndim > 1 and x.shape[-1] == 1:
+        x = x.reshape(x.shape[:-1])
+    x = symbols(layer, x, count)
+    rows: Tensor
+    if mode == "one_hot" or x.ndim == 1:
+        rows = ops.one_hot(x, count, dtype=layer.dtype)
+        return rows
+    bags = x.reshape(-1, x.shape[-1])
+    with Recorder.paused():
+        places = Tensor([[i] for i in range(bags.shape[0])])
+    rows = ops.index_add(ops.zeros((bags.shape[0], count), dtype=layer.dtype), (places, bags), 1)
+    rows = rows if mode == "count" else ops.minimum(rows, 1)
+    return rows.reshape(*x.shape[:-1], count)
 
 
 class Discretization(Layer):
@@ -232,15 +244,19 @@ class Discretization(Layer):
 
     Parameters
     ----------
-    bin_boundaries : sequence of float
+    bin_boundaries : sequence of float or None, default None
         Where intervals begin, ascending; n boundaries make n + 1 intervals.
+    num_bins : int or None, default None
+        Instead of boundaries: how many intervals `adapt` makes, with equally many samples in each.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
 
     Raises
     ------
     ValueError, TypeError
-        If the boundaries are not ascending numbers.
+        If the boundaries are not ascending numbers, or not one of the two is given.
+    RuntimeError
+        If there are no boundaries yet.
 
     Examples
     --------
@@ -248,17 +264,64 @@ class Discretization(Layer):
     >>> from pynn.layers import Discretization
     >>> Discretization([0.0, 1.0])(np.array([[-1.5, 0.0, 3.0]]))
     array([[0, 1, 2]])
+    >>> layer = Discretization(num_bins=2)
+    >>> layer.adapt([1.0, 2.0, 8.0, 9.0])
+    >>> layer.bin_boundaries
+    [8.0]
     """
 
-    def __init__(self, bin_boundaries: Sequence[float], **options: Any) -> None:
+    def __init__(
+        self,
+        bin_boundaries: Sequence[float] | None = None,
+        num_bins: int | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options)
+        if (bin_boundaries is None) == (num_bins is None):
+            raise ValueError("Discretization expects either bin_boundaries or num_bins")
+        self.num_bins = None if num_bins is None else checks.whole(num_bins, "Discretization", 2)
+        self.bin_boundaries: list[float] | None = None
+        if bin_boundaries is not None:
+            self.bin_boundaries = self._ascending(bin_boundaries)
+
+    @staticmethod
+    def _ascending(bin_boundaries: Sequence[float]) -> list[float]:
         boundaries = checks.as_array(bin_boundaries, "Discretization: bin_boundaries").tolist()
         if not isinstance(boundaries, list) or boundaries != sorted(boundaries):
             raise ValueError(
                 f"Discretization: bin_boundaries expects ascending numbers, got {bin_boundaries}"
             )
-        self.bin_boundaries = boundaries
+        return boundaries
+
+    def adapt(self, data: Any) -> None:
+        """Take the boundaries from samples: so that each interval gets equally many.
+
+        Parameters
+        ----------
+        data : array_like, any shape
+            What inputs will be like.
+
+        Raises
+        ------
+        ValueError, TypeError
+            If the data is empty or not finite, or `num_bins` was not given.
+        """
+        if self.num_bins is None:
+            raise ValueError(f"{self}: adapt goes with num_bins, but bin_boundaries were given")
+        array = checks.batch(data, f"{self}: data")
+        checks.finite(array, f"{self}: data")
+        values = ops.sort(Tensor(array, "float64").reshape(-1))
+        places = [k * array.size // self.num_bins for k in range(1, self.num_bins)]
+        self.bin_boundaries = sorted(set(ops.take(values, places).tolist()))
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        if config["bin_boundaries"] is not None:
+            config["num_bins"] = None  # they have been found
+        return config
 
     def forward(self, x: Tensor) -> Tensor:
+        if self.bin_boundaries is None:
+            raise RuntimeError(f"{self} has no boundaries yet: adapt it to data")
         begun: Tensor = ops.expand_dims(x, -1) >= Tensor(self.bin_boundaries, x.dtype)
         return begun.sum(-1)

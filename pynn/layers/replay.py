@@ -127,7 +127,7 @@ class Replay:
         recorded = self.programs.get(signature, record)
         self.forget_outdated()
         plain = len(types) == 1 and isinstance(recorded.outputs, nested.Placeholder)
-        casts = layer.input_dtype("bool") != "bool"
+        casts = layer.input_dtype("bool") != "bool" and not layer.encodes
         if plain and casts and not (training or recorded.executable.random):
             self.known[call.args[0].shape] = recorded.executable
         return recorded
