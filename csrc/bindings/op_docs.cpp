@@ -244,7 +244,7 @@ constexpr OpDoc kDocs[] = {
      "``x`` as integers, where all of it is whole and from 0 to ``extent - 1``; else IndexError, "
      "in "
      "which ``label`` says who asks.",
-     "checked_indices([1.0, 0.0], 3)", "array([1, 0], dtype=int32)"},
+     "checked_indices([1.0, 0.0], 3)", "array([1, 0])"},
     {"max_pool",
      "The greatest value in each window, for each channel of x (batch, spatial..., channels).",
      "max_pool([[[1.0], [4.0], [2.0], [3.0]]], 2)",

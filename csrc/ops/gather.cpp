@@ -1,6 +1,7 @@
 // Whole slices by index: take along an axis, scatter_add, which carries its gradient back, and
 // one-hot rows.
 #include <cstring>
+#include <iomanip>
 #include <limits>
 #include <type_traits>
 #include <utility>
@@ -224,20 +225,21 @@ void add_one_hot(OpTable& table) {
   table.add(std::move(row));
 }
 
-// --- checked_indices: dims = {extent}, host = who asks, a name alone; numbers x -> int32 or int64,
-// refusing what is not whole and from 0 to extent - 1
+// --- checked_indices: dims = {extent}, host = who asks, a name alone; int32, int64 or float64 x ->
+// int32 or int64, refusing what is not whole and from 0 to extent - 1
 
-template <class From, class To>
+template <class T>
 Launch prepare_checked(const Attrs& a, const View& x_view, const View& y_view) {
+  using Whole = std::conditional_t<std::is_integral_v<T>, T, std::int64_t>;
   return [=, chunks = Chunks(x_view.size(), 2), extent = a.dims[0], host = a.host,
-          x = x_view.as<const From>(), y = y_view.as<To>()](const RunState&) {
+          x = x_view.as<const T>(), y = y_view.as<Whole>()](const RunState&) {
     chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) {
-        const bool inside = x[i] >= 0 && x[i] < static_cast<From>(extent);
-        y[i] = inside ? static_cast<To>(x[i]) : To{-1};
-        if (static_cast<From>(y[i]) != x[i] || !inside)
+        const bool inside = x[i] >= 0 && x[i] < static_cast<T>(extent);
+        y[i] = inside ? static_cast<Whole>(x[i]) : Whole{0};
+        if (!inside || static_cast<T>(y[i]) != x[i])
           fail<IndexError>(host->name, " expects whole numbers from 0 to ", extent - 1, ", got ",
-                           x[i]);
+                           std::setprecision(15), static_cast<double>(x[i]));
       }
     });
   };
@@ -254,16 +256,9 @@ void add_checked_indices(OpTable& table) {
     return std::vector<TensorType>{{wide ? DType::i64 : DType::i32, in[0].shape}};
   };
   row.prepare = [](const Attrs& a, std::span<const View> in, std::span<const View> out) {
-    switch (in[0].dtype) {
-      case DType::f64:
-        return prepare_checked<double, std::int64_t>(a, in[0], out[0]);
-      case DType::f32:
-        return prepare_checked<float, std::int32_t>(a, in[0], out[0]);
-      case DType::i64:
-        return prepare_checked<std::int64_t, std::int64_t>(a, in[0], out[0]);
-      default:
-        return prepare_checked<std::int32_t, std::int32_t>(a, in[0], out[0]);
-    }
+    return in[0].dtype == DType::i32   ? prepare_checked<std::int32_t>(a, in[0], out[0])
+           : in[0].dtype == DType::i64 ? prepare_checked<std::int64_t>(a, in[0], out[0])
+                                       : prepare_checked<double>(a, in[0], out[0]);
   };
   table.add(std::move(row));
 }
@@ -318,9 +313,8 @@ Tensor checked_indices(const Tensor& x, std::int64_t extent, const std::string& 
   Attrs attrs;
   attrs.dims = {extent};
   attrs.host = std::make_shared<const HostFunction>(HostFunction{label, {}, {}, {}});
-  const bool narrow = item_size(x.dtype()) < 4;
-  const DType dtype = !narrow ? x.dtype() : is_float(x.dtype()) ? DType::f32 : DType::i32;
-  return apply1(row, attrs, {cast(x, dtype)});
+  const DType whole = x.dtype() == DType::i64 ? DType::i64 : DType::i32;
+  return apply1(row, attrs, {cast(x, is_float(x.dtype()) ? DType::f64 : whole)});
 }
 
 }  // namespace ops
