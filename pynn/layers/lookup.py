@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from os import PathLike
-from typing import Any, ClassVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pynn import checks
 from pynn._native import Tensor
@@ -15,6 +13,9 @@ from pynn.layers.graph import Input, Node, Use
 from pynn.layers.preprocessing import Categorical, rows_of
 from pynn.layers.weights import Shape
 from pynn.preprocessing import vocabulary as words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 MODES = ("int", "one_hot", "multi_hot", "count")
 

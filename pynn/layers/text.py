@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from os import PathLike
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any
 
 from pynn import checks
 from pynn.layers.lookup import Lookup
 from pynn.layers.weights import Shape
 from pynn.preprocessing import vocabulary as words
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _STANDARDS: dict[str | None, Callable[[str], str]] = {
     None: str,

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 _PUNCTUATION = re.compile(r"[!\"#$%&()*+,\-./:;<=>?@\[\\\]^_`{|}~']")
 
@@ -129,6 +130,7 @@ def ngrams(words: Sequence[str], sizes: Iterable[int]) -> list[str]:
     return [" ".join(words[i : i + n]) for n in sizes for i in range(len(words) - n + 1)]
 
 
-def lines_of(path: str | Path) -> list[str]:
+def lines_of(path: str) -> list[str]:
     """Read a file with one token a line."""
-    return Path(path).read_text("utf-8").splitlines()
+    with open(path, encoding="utf-8") as file:
+        return file.read().splitlines()
