@@ -306,6 +306,7 @@ def test_discretization_adapts() -> None:
         (lambda: StringLookup(vocabulary=ANIMALS)([1.5]), TypeError, "expects strings, got"),
         (lambda: IntegerLookup(vocabulary=[1])(["a"]), TypeError, "expects whole numbers"),
         (lambda: IntegerLookup(vocabulary=[1])([1.5]), TypeError, "expects whole numbers"),
+        (lambda: StringLookup()([["a"], ["a", "b"]]), ValueError, "input is not a regular array"),
         (lambda: Hashing(0), ValueError, "num_bins"),
         (lambda: Hashing(4)([1.5]), TypeError, "expects whole numbers"),
         (lambda: TextVectorization(standardize="upper"), ValueError, "standardize expects a func"),

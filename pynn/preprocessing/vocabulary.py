@@ -40,7 +40,7 @@ class Vocabulary:
 
 def strings(data: Any, name: str) -> NDArray[np.str_]:
     """Read text: strings, or bytes in UTF-8, in lists or arrays."""
-    array = np.asarray(data)
+    array = _array(data, name)
     if array.dtype.kind == "S":
         return np.char.decode(array, "utf-8")
     if array.dtype.kind == "O" and all(isinstance(item, str) for item in array.ravel()):
@@ -52,7 +52,7 @@ def strings(data: Any, name: str) -> NDArray[np.str_]:
 
 def integers(data: Any, name: str) -> NDArray[np.int64]:
     """Read whole numbers, which may come as floats."""
-    array = np.asarray(data)
+    array = _array(data, name)
     if array.dtype.kind == "f" and not (array % 1).any():
         return array.astype(np.int64)
     if array.dtype.kind not in "iub":
@@ -62,7 +62,7 @@ def integers(data: Any, name: str) -> NDArray[np.int64]:
 
 def tokens(data: Any, name: str) -> NDArray[Any]:
     """Read strings or whole numbers."""
-    return (strings if np.asarray(data).dtype.kind in "USOT" else integers)(data, name)
+    return (strings if _array(data, name).dtype.kind in "USOT" else integers)(data, name)
 
 
 def counted(tokens: Iterable[Any]) -> Counter[Any]:
@@ -134,3 +134,10 @@ def lines_of(path: str) -> list[str]:
     """Read a file with one token a line."""
     with open(path, encoding="utf-8") as file:
         return file.read().splitlines()
+
+
+def _array(data: Any, name: str) -> NDArray[Any]:
+    try:
+        return np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{name} is not a regular array: {error}") from None
