@@ -220,7 +220,8 @@ class Trainable:
         x, y : array_like, (n, ...)
             Inputs and targets.
         batch_size : int or None, default None
-            Samples at once; ``None`` chooses. The result does not depend on it.
+            Samples at once; ``None`` chooses. The result does not depend on it, but for the loss of
+            sequences with a mask, which is a mean over the steps of each batch that are seen.
         verbose : {"auto", 0, 1, 2}, default 0
             Other than 0: print the result.
         sample_weight : array_like, (n,), or None, default None
