@@ -81,31 +81,38 @@ void tile(const Tile<T>& t) {
   for (int g = 0; g < (R + 2) / 3; ++g) a[g] = t.a + 3 * g * a_row;
   const T* b = t.b;
   T* panel = t.panel;
-  for (std::int64_t stretch = t.stretches;;) {
-    for (std::int64_t p = t.k; p > 0; --p) {
-      V row[N];
+  // Two loops, so that neither asks in each round whether the last vector is whole.
+  const auto multiply = [&](auto last) __attribute__((always_inline)) {
+    for (std::int64_t stretch = t.stretches;;) {
+      for (std::int64_t p = t.k; p > 0; --p) {
+        V row[N];
 #pragma GCC unroll 4
-      for (int j = 0; j < N - 1; ++j) row[j] = load(b + j * L);
-      row[N - 1] = load_last(b + (N - 1) * L, lanes);
-      if constexpr (Pack) {
+        for (int j = 0; j < N - 1; ++j) row[j] = load(b + j * L);
+        row[N - 1] = last(b + (N - 1) * L);
+        if constexpr (Pack) {
 #pragma GCC unroll 4
-        for (int j = 0; j < N; ++j) store(panel + j * L, row[j]);
-        panel += N * L;
-      }
+          for (int j = 0; j < N; ++j) store(panel + j * L, row[j]);
+          panel += N * L;
+        }
 #pragma GCC unroll 16
-      for (int i = 0; i < R; ++i) {
-        const V x = broadcast<V>(a[i / 3][i % 3 * a_row]);
+        for (int i = 0; i < R; ++i) {
+          const V x = broadcast<V>(a[i / 3][i % 3 * a_row]);
 #pragma GCC unroll 4
-        for (int j = 0; j < N; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
+          for (int j = 0; j < N; ++j) sum[i][j] = fma(x, row[j], sum[i][j]);
+        }
+        b += b_row;
+#pragma GCC unroll 4
+        for (int g = 0; g < (R + 2) / 3; ++g) a[g] += a_col;
       }
-      b += b_row;
+      if (--stretch == 0) break;
 #pragma GCC unroll 4
-      for (int g = 0; g < (R + 2) / 3; ++g) a[g] += a_col;
+      for (int g = 0; g < (R + 2) / 3; ++g) a[g] += t.a_jump;
     }
-    if (--stretch == 0) break;
-#pragma GCC unroll 4
-    for (int g = 0; g < (R + 2) / 3; ++g) a[g] += t.a_jump;
-  }
+  };
+  if (lanes >= L)
+    multiply([](const T* p) __attribute__((always_inline)) { return load(p); });
+  else
+    multiply([lanes](const T* p) __attribute__((always_inline)) { return load_first(p, lanes); });
 
   if (t.relu) {
 #pragma GCC unroll 16

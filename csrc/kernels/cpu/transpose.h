@@ -16,12 +16,15 @@ constexpr int kBlock = kLanes<T> < kRegisters / 2 ? kLanes<T> : kRegisters / 2;
 // log2(N) perfect shuffles of the rows: row i and row i + N/2 interleave to rows 2i and 2i + 1.
 template <int N, class V>
 PYNN_INLINE void transpose_registers(V (&row)[N]) {
+#pragma GCC unroll 4
   for (int step = 1; step < N; step *= 2) {
     V next[N];
+#pragma GCC unroll 8
     for (int i = 0; i < N / 2; ++i) {
       next[2 * i] = interleave<0>(row[i], row[i + N / 2]);
       next[2 * i + 1] = interleave<1>(row[i], row[i + N / 2]);
     }
+#pragma GCC unroll 16
     for (int i = 0; i < N; ++i) row[i] = next[i];
   }
 }
@@ -30,8 +33,10 @@ template <class T>
 PYNN_INLINE void transpose_full_block(const T* x, std::ptrdiff_t ldx, T* y, std::ptrdiff_t ldy) {
   constexpr int N = kBlock<T>;
   Vec<T, N> row[N];
+#pragma GCC unroll 16
   for (int i = 0; i < N; ++i) row[i] = load<T, N>(x + i * ldx);
   transpose_registers(row);
+#pragma GCC unroll 16
   for (int i = 0; i < N; ++i) store(y + i * ldy, row[i]);
 }
 
