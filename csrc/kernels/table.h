@@ -52,6 +52,7 @@ struct Stage {
   StageCode code;
   void* data;          // the operand of element 0; of every element, if it is a scalar
   const double* attr;  // as for PointwiseFn
+  const void* factor;  // of the stages that multiply by a single value: where it lies
 };
 enum class StageForm : std::uint8_t {
   array,         // acc = f(acc, data[i]), or f(acc) for a row of one operand
@@ -61,6 +62,9 @@ enum class StageForm : std::uint8_t {
   count
 };
 inline constexpr std::size_t kStageForms = static_cast<std::size_t>(StageForm::count);
+// The rows that also exist as one stage with a product by a single value in front of them.
+enum class Scaled : std::uint8_t { add, subtract, count };
+inline constexpr std::size_t kScaled = static_cast<std::size_t>(Scaled::count);
 // The stages for one type. Those that a row does not have are null.
 struct Stages {
   std::size_t block;  // elements of the accumulator; 0: this table has no stages
@@ -68,6 +72,9 @@ struct Stages {
   void (*run)(const Stage* stages, std::size_t n);
   StageCode load, load_scalar, store, finish;  // acc = data[i], acc = data[0], data[i] = acc
   StageCode rows[kPointwise][kStageForms];
+  // Rounded as by two stages. scale: acc = data[i] factor. operand_scaled: acc = f(acc, data[i]
+  // factor) or f(data[i] factor, acc). scaled: f of acc factor and the operand, in every form.
+  StageCode scale, operand_scaled[kScaled][2], scaled[kScaled][kStageForms];
 };
 
 // out[i] = (To)in[i]. Float to integer truncates; anything to bool is != 0.

@@ -244,7 +244,9 @@ class Builder {
     const auto longest =
         static_cast<std::size_t>(std::min(c.tile, std::max<std::int64_t>(c.elements, 1)));
     const std::size_t block = c.threaded != nullptr ? c.threaded->block : kAlignment / widest;
-    const std::size_t stride = (longest + block - 1) / block * block * widest;
+    // Apart by an odd number of blocks: where the low bits of two addresses agree, a load waits for
+    // stores that it does not depend on.
+    const std::size_t stride = ((longest + block - 1) / block | 1) * block * widest;
     for (std::size_t r = 0; r < c.registers.size(); ++r) c.registers[r].buffer = slot[r] * stride;
     c.pads = slots * stride;
     c.scratch = c.pads;

@@ -44,6 +44,8 @@ struct Instruction {
   int out;
   int arity;
   std::array<int, 3> in;  // the last of them again where there are fewer
+  // In threaded code, for a sum or difference: in[scaled] counts times this register.
+  int factor = -1, scaled = 0;
 };
 
 // Memory walked along the chain's iteration space.

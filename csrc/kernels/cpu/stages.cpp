@@ -77,6 +77,31 @@ struct Swapped {
   PYNN_INLINE explicit Swapped(Parameters<T> p) : f{p} {}
   PYNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> x) const { return f(x, a); }
 };
+// F of the operand times the factor and the accumulator, or of the accumulator times the factor and
+// the operand.
+template <class T>
+PYNN_INLINE Vec<T> factor(const Stage* s) {
+  return broadcast<Vec<T>>(*static_cast<const T*>(s->factor));
+}
+template <class T, class F>
+struct OperandScaled {
+  Vec<T> s;
+  PYNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> x) const {
+    return F{Parameters<T>{}}(a, math::rounded(Vec<T>(x * s)));
+  }
+};
+template <class T, class F>
+struct AccumulatorScaled {
+  Vec<T> s;
+  PYNN_INLINE Vec<T> operator()(Vec<T> a, Vec<T> x) const {
+    return F{Parameters<T>{}}(math::rounded(Vec<T>(a * s)), x);
+  }
+};
+template <class T>
+struct Scale {
+  Vec<T> s;
+  PYNN_INLINE Vec<T> operator()(Vec<T>, Vec<T> x) const { return x * s; }
+};
 struct Take {
   template <class V>
   PYNN_INLINE V operator()(V, V x) const {
@@ -87,6 +112,11 @@ struct Take {
 template <class T, class F, class Operand>
 void compute(const Stage* s, std::size_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
   advance<T>(s, i, Operand(s, i), F{Parameters<T>{s->attr}}, a, b, c, d);
+}
+
+template <class T, class F, class Operand = Array<T>>
+void scaled(const Stage* s, std::size_t i, Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
+  advance<T>(s, i, Operand(s, i), F{factor<T>(s)}, a, b, c, d);
 }
 
 template <class T, class Operand>
@@ -138,6 +168,23 @@ struct Rows {
     at(row, StageForm::scalar_first) = code(compute<T, Swapped<T, F>, Scalar<T>>);
   }
 
+  template <class F>
+  void scaled_forms(Scaled row) const {
+    using Plain = Binary<T, F>;
+    using Reversed = Swapped<T, Plain>;
+    const auto r = static_cast<std::size_t>(row);
+    stages.operand_scaled[r][0] = code(scaled<T, OperandScaled<T, Plain>>);
+    stages.operand_scaled[r][1] = code(scaled<T, OperandScaled<T, Reversed>>);
+    StageCode* const forms = stages.scaled[r];
+    const auto at_form = [forms](StageForm f) -> StageCode& {
+      return forms[static_cast<std::size_t>(f)];
+    };
+    at_form(StageForm::array) = code(scaled<T, AccumulatorScaled<T, Plain>>);
+    at_form(StageForm::array_first) = code(scaled<T, AccumulatorScaled<T, Reversed>>);
+    at_form(StageForm::scalar) = code(scaled<T, AccumulatorScaled<T, Plain>, Scalar<T>>);
+    at_form(StageForm::scalar_first) = code(scaled<T, AccumulatorScaled<T, Reversed>, Scalar<T>>);
+  }
+
   void fill() const {
     stages.block = 4 * kLanes<T>;
     stages.run = run<T>;
@@ -156,6 +203,9 @@ struct Rows {
 #define PYNN_ROW(name) binary<Binary<T, formula::name>>(Pointwise::name);
     PYNN_BINARY(PYNN_ROW)
 #undef PYNN_ROW
+    stages.scale = code(scaled<T, Scale<T>>);
+    scaled_forms<formula::add>(Scaled::add);
+    scaled_forms<formula::subtract>(Scaled::subtract);
   }
 };
 

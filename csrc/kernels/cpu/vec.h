@@ -360,6 +360,20 @@ PYNN_INLINE V copysign(V magnitude, V sign) {
   return (V)(((M)magnitude & ~sign_bit) | ((M)sign & sign_bit));
 }
 
+// x, as a value that the compiler does not join with what is computed from it: a product stays one
+// that was rounded.
+template <class V>
+PYNN_INLINE V rounded(V x) {
+#if defined(__AVX512F__)
+  asm("" : "+v"(x));
+#elif defined(__x86_64__)
+  asm("" : "+x"(x));
+#elif defined(__aarch64__)
+  asm("" : "+w"(x));
+#endif
+  return x;
+}
+
 template <class V>
 PYNN_INLINE V sqrt(V x) {
   constexpr bool kSingle = sizeof(Elem<V>) == 4;
