@@ -41,9 +41,16 @@ def from_one_value(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tenso
     v.assign(step + 0.0 * v)
 
 
+def sums_of_products(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    old = m * 0.7
+    m.assign(ops.square(g) - 0.3 * w)
+    w.assign(step * v - ops.square(w) + old)
+    v.assign((g * w) * step + 1.5 - (w * 0.3 - (m + w) * step))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("update", [adam, swap, forks, from_one_value])
+@pytest.mark.parametrize("update", [adam, swap, forks, from_one_value, sums_of_products])
 def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, dtype: str) -> None:
     rng = np.random.default_rng(n)
     start = [rng.uniform(0.1, 0.9, n).astype(dtype) for _ in range(4)]
@@ -62,7 +69,7 @@ def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize(("m", "n"), [(784, 128), (300, 256), (257, 130), (700, 520), (90, 70)])
-@pytest.mark.parametrize("update", [adam, forks])
+@pytest.mark.parametrize("update", [adam, forks, sums_of_products])
 def test_a_chain_over_the_blocks_of_a_product_has_the_bits_of_its_steps(
     update: Callable[..., None], m: int, n: int, dtype: str
 ) -> None:
