@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import pynn
-from pynn import Variable, activations, layers, ops
+from pynn import GradientTape, Tensor, Variable, activations, layers, ops
 from pynn.layers import Activation, Dense, Dropout, Layer
 
 
@@ -377,3 +377,27 @@ def test_programs_are_kept_for_a_bounded_number_of_shapes() -> None:
     for rows in range(1, 40):
         assert layer(np.ones((rows, 2))).shape == (rows, 1)
     assert len(layer._state.replay.programs) <= 16
+
+
+def test_a_shape_that_was_seen_before_goes_the_short_way_and_means_the_same() -> None:
+    layer = Dense(3, activation="tanh")
+    row, rows = np.ones((1, 2), np.float32), np.full((4, 2), 0.5, np.float32)
+    expected, many = layer(row), layer(rows)
+    for _ in range(3):  # recorded, known by its shape, answered at once
+        np.testing.assert_array_equal(layer(row), expected)
+        np.testing.assert_array_equal(layer(rows), many)
+        np.testing.assert_array_equal(layer(row.astype(np.float64)), expected)
+    assert isinstance(layer(row), np.ndarray) and isinstance(layer(Tensor(row)), Tensor)
+    with pytest.raises(ValueError, match="dense"):
+        layer(np.ones((1, 3), np.float32))
+
+    layer.bias.assign_add([1.0, 2.0, 3.0])  # new values
+    moved = layer(row)
+    assert not np.array_equal(moved, expected)
+    with GradientTape() as tape:  # a tape sees the same step by step
+        y = layer(row)
+    np.testing.assert_array_equal(y, moved)
+    assert tape.gradient(y, layer.bias).shape == (3,)
+
+    layer.activation = activations.get("relu")  # a new setting
+    np.testing.assert_allclose(layer(row), np.maximum(np.arctanh(moved), 0), rtol=1e-3)

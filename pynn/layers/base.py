@@ -223,9 +223,15 @@ class Layer(Weighted):
     ) -> Any:
         replay = self._state.replay
         if type(x) is ndarray and not (training or more or options):
-            # The short way for shapes that were seen before: a microsecond counts here.
-            program = replay.known.get(x.shape) if replay.seen == Changes.count else None
+            # The short ways for shapes that were seen before: a tenth of a microsecond counts here.
+            current = replay.seen == Changes.count
+            answer = replay.answer
+            if current and answer is not None and (y := answer(x)) is not None:
+                replay.last = x
+                return y
+            program = replay.known.get(x.shape) if current else None
             if program is not None and is_idle():
+                replay.answer = program.answer
                 try:
                     y = program(x)[0]
                 except TypeError:
