@@ -343,7 +343,7 @@ CASES: list[Case] = [
     ("zeros_like", np.zeros_like, (X,), {}),
     ("ones_like", np.ones_like, (X,), {}),
 ]  # fmt: skip
-SEVERAL = {"nonzero", "topk", "split", "unstack", "meshgrid"}  # results
+SEVERAL = {"batch_standardize", "nonzero", "topk", "split", "unstack", "meshgrid"}  # results
 CREATION = {"arange", "eye", "linspace", "zeros", "ones", "full", "random_uniform", "random_normal"}
 
 

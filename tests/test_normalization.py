@@ -142,3 +142,43 @@ def test_another_number_of_features_is_refused(kind: str) -> None:
     layer(np.zeros((2, 4)))
     with pytest.raises(ValueError, match=r"expects inputs of extent \(4,\) along axis -1"):
         layer(np.zeros((2, 5)))
+
+
+@pytest.mark.parametrize("shape", [(2, 1), (5, 3), (700, 33), (3, 4, 5, 2100)], ids=str)
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_batch_standardize(shape: tuple[int, ...], dtype: str) -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(3, 2, shape).astype(dtype)
+    gamma, beta = rng.normal(size=(2, shape[-1])).astype(dtype)
+    rows = x.astype(float).reshape(-1, shape[-1])
+    y, mean, variance = pynn.ops.batch_standardize(x, 0.5, gamma, beta)
+    h = (x - rows.mean(0)) / np.sqrt(rows.var(0) + 0.5)
+    close = {"rtol": 1e-12, "atol": 1e-12} if dtype == "float64" else {"rtol": 1e-5, "atol": 1e-5}
+    np.testing.assert_allclose(mean, rows.mean(0), **close)
+    np.testing.assert_allclose(variance, rows.var(0), **close)
+    np.testing.assert_allclose(y, h * gamma + beta, **close)
+    np.testing.assert_allclose(pynn.ops.batch_standardize(x, 0.5, beta=beta)[0], h + beta, **close)
+
+
+def test_batch_standardize_needs_rows() -> None:
+    with pytest.raises(ValueError, match="rows of features"):
+        pynn.ops.batch_standardize(np.ones(3))
+
+
+@pytest.mark.parametrize("layer", [layers.LayerNormalization, BatchNorm])
+def test_gradients_have_the_same_bits_for_any_number_of_threads(layer: Any) -> None:
+    x = np.random.default_rng(0).normal(size=(3000, 40)).astype("float32")
+    dy = x[::-1].copy()
+    found = []
+    before = pynn.num_threads()
+    for threads in (1, 2, 3):
+        pynn.set_num_threads(threads)
+        try:
+            norm = layer()
+            norm.forward(x, training=True)
+            found.append([norm.backward(dy), *norm.gradients])
+        finally:
+            pynn.set_num_threads(before)
+    for other in found[1:]:
+        for a, b in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(a, b)

@@ -73,3 +73,15 @@ def test_standardize_with_weights(center: bool, weights: int) -> None:
     arrays = [rng.normal(size=4) for _ in range(weights)]
     check_gradient(function, rng.normal(size=(2, 3, 4)), *arrays)
     check_second(function, rng.normal(size=(2, 3, 4)), *arrays)
+
+
+@pytest.mark.parametrize("weights", [0, 1, 2])
+def test_batch_standardize(weights: int) -> None:
+    def function(x: Tensor, *along: Tensor) -> Tensor:
+        y, mean, variance = ops.batch_standardize(x, 0.1, *along)
+        return ops.concatenate([y.reshape(-1), mean, variance])
+
+    rng = np.random.default_rng(9)
+    arrays = [rng.normal(size=(2, 3, 4)), *(rng.normal(size=4) for _ in range(weights))]
+    check_gradient(function, *arrays)
+    check_second(function, *arrays)

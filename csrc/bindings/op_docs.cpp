@@ -137,6 +137,11 @@ constexpr OpDoc kDocs[] = {
      "``(x - mean(x)) / sqrt(var(x) + epsilon)`` along an axis, or ``x / sqrt(mean(x**2) + "
      "epsilon)``; times ``gamma``, plus ``beta``.",
      "standardize([1.0, 3.0]).round(2)", "array([-1.,  1.], dtype=float32)"},
+    {"batch_standardize",
+     "``gamma (x - mean) / sqrt(variance + epsilon) + beta`` with the mean and the variance over "
+     "all "
+     "axes but the last; returns it with both.",
+     "batch_standardize([[1.0], [3.0]])[1]", "array([2.], dtype=float32)"},
     {"log_softmax", "``x - log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",
      "log_softmax([0.0, 0.0]).round(4)", "array([-0.6931, -0.6931], dtype=float32)"},
     {"logsumexp", "``log(sum(exp(x)))`` along an axis, computed from ``x - max(x)``.",

@@ -5,6 +5,7 @@
 
 #include "ops/axes.h"
 #include "ops/launch.h"
+#include "ops/norm_columns.h"
 
 namespace pynn {
 namespace {
@@ -40,14 +41,23 @@ void check_rows(const char* op, const TensorType& x) {
     fail<ValueError>(op, ": shape ", x.shape, " has no elements along the last axis");
 }
 
-// The mean over each row, kept as an axis of extent 1; sums over rows and over all but the last
-// axis.
-Tensor row_mean(const Tensor& x) { return ops::mean(x, {-1}, true); }
-Tensor row_sum(const Tensor& x) { return ops::sum(x, {-1}, true); }
 Tensor column_sum(const Tensor& x) {
   Dims axes;
   for (int i = 0; i + 1 < x.rank(); ++i) axes.push_back(i);
   return axes.empty() ? x : ops::sum(x, axes);
+}
+// The sum of x over what is standardized together, so that it broadcasts over x: each column
+// (flag2) or each row.
+Tensor sum_together(const Attrs& a, const Tensor& x) {
+  return a.flag2 ? column_sum(x) : ops::sum(x, {-1}, true);
+}
+// 1 / the number of elements that are standardized together.
+Tensor share_of_each(const Attrs& a, const Tensor& x) {
+  const auto n = static_cast<double>(x.shape().back());
+  return ops::scalar(a.flag2 ? n / static_cast<double>(x.size()) : 1 / n, x.dtype());
+}
+Tensor mean_together(const Attrs& a, const Tensor& x) {
+  return ops::multiply(sum_together(a, x), share_of_each(a, x));
 }
 
 Tensor plus(const Tensor& a, const Tensor& b) {
@@ -69,6 +79,38 @@ kernels::Standardize problem(const Attrs& a, const Rows& rows, const View* gamma
   s.gamma = gamma == nullptr ? nullptr : gamma->data;
   s.beta = beta == nullptr ? nullptr : beta->data;
   return s;
+}
+
+const Op& gradient_row(const Attrs& a) {
+  static const Op &rows = op("standardize_grad"), &columns = op("standardize_columns_grad");
+  return a.flag2 ? columns : rows;
+}
+
+// With x the mean changes by 1 / n, the scale by -scale^2 h / n, the variance by 2 (x - mean) / n.
+std::vector<Tensor> gradient_standardize(const GradientArgs& g) {
+  const Tensor &x = g.inputs[0], &mean = g.outputs[1], &scale = g.outputs[2];
+  const Tensor &dy = g.doutputs[0], &dmean = g.doutputs[1], &dscale = g.doutputs[2];
+  const Op& backward = gradient_row(g.attrs);
+  std::vector<Tensor> out(g.inputs.size());
+  if (dy.defined()) {
+    std::vector<Tensor> operands = {dy, x, mean, scale};
+    if (g.inputs.size() > 1) operands.push_back(g.inputs[1]);
+    const std::vector<Tensor> made = apply(backward, g.attrs, operands);
+    for (std::size_t i = 0; i < out.size(); ++i) out[i] = made[i];
+  }
+  const Tensor share = share_of_each(g.attrs, x);
+  if (dmean.defined() && g.attrs.flag)
+    out[0] = plus(out[0], ops::broadcast_to(ops::multiply(dmean, share), x.shape()));
+  if (dscale.defined()) {
+    const Tensor cube = ops::multiply(scale, ops::square(scale));
+    const Tensor slope = ops::negative(ops::multiply(share, ops::multiply(dscale, cube)));
+    out[0] = plus(out[0], ops::multiply(slope, ops::subtract(x, mean)));
+  }
+  if (g.outputs.size() > 3 && g.doutputs[3].defined()) {
+    const Tensor slope = ops::multiply(g.doutputs[3], ops::add(share, share));
+    out[0] = plus(out[0], ops::multiply(slope, ops::subtract(x, mean)));
+  }
+  return out;
 }
 
 // --- standardize: flag = center, reals = {epsilon}; x[, gamma[, beta]] -> y, mean, scale
@@ -98,28 +140,7 @@ void add_standardize(OpTable& table) {
       });
     };
   };
-  // With x the mean changes by 1 / n, the scale by -scale^2 h / n.
-  row.gradient = [](const GradientArgs& g) {
-    const Tensor &x = g.inputs[0], &mean = g.outputs[1], &scale = g.outputs[2];
-    const Tensor &dy = g.doutputs[0], &dmean = g.doutputs[1], &dscale = g.doutputs[2];
-    static const Op& backward = op("standardize_grad");
-    std::vector<Tensor> out(g.inputs.size());
-    if (dy.defined()) {
-      std::vector<Tensor> operands = {dy, x, mean, scale};
-      if (g.inputs.size() > 1) operands.push_back(g.inputs[1]);
-      const std::vector<Tensor> made = apply(backward, g.attrs, operands);
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = made[i];
-    }
-    const Tensor share = ops::scalar(1.0 / static_cast<double>(x.shape().back()), x.dtype());
-    if (dmean.defined() && g.attrs.flag)
-      out[0] = plus(out[0], ops::broadcast_to(ops::multiply(dmean, share), x.shape()));
-    if (dscale.defined()) {
-      const Tensor cube = ops::multiply(scale, ops::square(scale));
-      const Tensor slope = ops::negative(ops::multiply(share, ops::multiply(dscale, cube)));
-      out[0] = plus(out[0], ops::multiply(slope, ops::subtract(x, mean)));
-    }
-    return out;
-  };
+  row.gradient = gradient_standardize;
   table.add(std::move(row));
 }
 
@@ -128,7 +149,7 @@ void add_standardize(OpTable& table) {
 // With h = (x - mean) scale and g = dy gamma, dx = G(g) = scale (g - mean(g) - h mean(g h)) is
 // symmetric in g: the gradient by g is G again. dgamma and dbeta are the sums of dy h and dy.
 std::vector<Tensor> gradient_standardize_grad(const GradientArgs& args) {
-  static const Op& row = op("standardize_grad");
+  const Op& row = gradient_row(args.attrs);
   const bool weighted = args.inputs.size() > 4;
   const Tensor &dy = args.inputs[0], &x = args.inputs[1], &mean = args.inputs[2];
   const Tensor& scale = args.inputs[3];
@@ -141,10 +162,10 @@ std::vector<Tensor> gradient_standardize_grad(const GradientArgs& args) {
     const Tensor back = apply1(row, args.attrs, {u, x, mean, scale});
     ddy = weighted ? ops::multiply(back, args.inputs[4]) : back;
     if (weighted) dgamma = column_sum(ops::multiply(dy, back));
-    dh = ops::negative(
-        ops::multiply(scale, ops::add(ops::multiply(u, row_mean(ops::multiply(g, h))),
-                                      ops::multiply(g, row_mean(ops::multiply(u, h))))));
-    dscale = ops::divide(row_sum(ops::multiply(u, args.outputs[0])), scale);
+    dh = ops::negative(ops::multiply(
+        scale, ops::add(ops::multiply(u, mean_together(args.attrs, ops::multiply(g, h))),
+                        ops::multiply(g, mean_together(args.attrs, ops::multiply(u, h))))));
+    dscale = ops::divide(sum_together(args.attrs, ops::multiply(u, args.outputs[0])), scale);
   }
   if (a.defined()) {
     ddy = plus(ddy, ops::multiply(h, a));
@@ -155,8 +176,8 @@ std::vector<Tensor> gradient_standardize_grad(const GradientArgs& args) {
   out[0] = ddy;
   if (dh.defined()) {
     out[1] = ops::multiply(dh, scale);
-    out[2] = ops::negative(row_sum(out[1]));
-    out[3] = plus(dscale, row_sum(ops::multiply(dh, away)));
+    out[2] = ops::negative(sum_together(args.attrs, out[1]));
+    out[3] = plus(dscale, sum_together(args.attrs, ops::multiply(dh, away)));
   }
   if (weighted) out[4] = dgamma;
   return out;
@@ -220,14 +241,64 @@ void add_standardize_grad(OpTable& table) {
   table.add(std::move(row));
 }
 
+// --- the same of columns: flag = flag2 = true; standardize_columns has a fourth output, the
+// variance
+
+void add_standardize_columns(OpTable& table) {
+  Op row;
+  row.name = "standardize_columns";
+  row.traits = kContiguous;
+  row.arity = -1;
+  row.infer = [](const Attrs&, std::span<const TensorType> in) {
+    check_rows("standardize_columns", in[0]);
+    for (const TensorType& weight : in.subspan(1))
+      check_row_weight("standardize_columns", weight, in[0]);
+    const TensorType column{in[0].dtype, {in[0].shape.back()}};
+    return std::vector<TensorType>{in[0], column, column, column};
+  };
+  row.prepare = prepare_standardize_columns;
+  row.gradient = gradient_standardize;
+  table.add(std::move(row));
+}
+
+void add_standardize_columns_grad(OpTable& table) {
+  Op row;
+  row.name = "standardize_columns_grad";
+  row.traits = kContiguous;
+  row.arity = -1;
+  row.infer = [](const Attrs&, std::span<const TensorType> in) {
+    if (in.size() == 4) return std::vector<TensorType>{in[0]};
+    return std::vector<TensorType>{in[0], in[4], in[4]};
+  };
+  row.prepare = prepare_standardize_columns_grad;
+  row.gradient = gradient_standardize_grad;
+  table.add(std::move(row));
+}
+
 }  // namespace
 
 void register_norm(OpTable& table) {
   add_standardize(table);
   add_standardize_grad(table);
+  add_standardize_columns(table);
+  add_standardize_columns_grad(table);
 }
 
 namespace ops {
+
+namespace {
+
+// x, gamma and beta as far as they are there; beta comes with a gamma.
+std::vector<Tensor> with_weights(const Tensor& x, const Tensor& gamma, const Tensor& beta) {
+  std::vector<Tensor> operands = {x};
+  if (gamma.defined()) operands.push_back(cast(gamma, x.dtype()));
+  if (beta.defined() && !gamma.defined())
+    operands.push_back(full({x.shape().back()}, 1, x.dtype()));
+  if (beta.defined()) operands.push_back(cast(beta, x.dtype()));
+  return operands;
+}
+
+}  // namespace
 
 // Integers are computed in float32, bfloat16 too but goes back.
 Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool center,
@@ -239,12 +310,24 @@ Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool cent
   attrs.flag = center;
   attrs.reals = {epsilon, 0};
   const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
-  std::vector<Tensor> operands = {swap_with_last(cast(x, dtype), at)};
-  if (gamma.defined()) operands.push_back(cast(gamma, dtype));
-  if (beta.defined() && !gamma.defined()) operands.push_back(ops::full({x.shape()[at]}, 1, dtype));
-  if (beta.defined()) operands.push_back(cast(beta, dtype));
+  const auto operands = with_weights(swap_with_last(cast(x, dtype), at), gamma, beta);
   const Tensor y = swap_with_last(apply(row, attrs, operands)[0], at);
   return x.dtype() == DType::bf16 ? cast(y, DType::bf16) : y;
+}
+
+std::vector<Tensor> batch_standardize(const Tensor& x, double epsilon, const Tensor& gamma,
+                                      const Tensor& beta) {
+  static const Op& row = op("standardize_columns");
+  if (!(epsilon >= 0))
+    fail<ValueError>("batch_standardize: epsilon must not be negative, got ", epsilon);
+  if (x.rank() < 2 || x.size() == 0)
+    fail<ValueError>("batch_standardize: expected rows of features, got shape ", x.shape());
+  Attrs attrs;
+  attrs.flag = attrs.flag2 = true;
+  attrs.reals = {epsilon, 0};
+  const DType dtype = x.dtype() == DType::f64 ? DType::f64 : DType::f32;
+  const std::vector<Tensor> made = apply(row, attrs, with_weights(cast(x, dtype), gamma, beta));
+  return {made[0], made[1], made[3]};
 }
 
 }  // namespace ops

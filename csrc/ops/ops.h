@@ -89,6 +89,11 @@ Tensor logsumexp(const Tensor& x, std::int64_t axis = -1, bool keepdims = false)
 Tensor standardize(const Tensor& x, std::int64_t axis, double epsilon, bool center = true,
                    const Tensor& gamma = {}, const Tensor& beta = {});
 
+// The same of each column, over all axes but the last: y, the means and the variances, of which
+// there is one a column. At least float32.
+std::vector<Tensor> batch_standardize(const Tensor& x, double epsilon, const Tensor& gamma = {},
+                                      const Tensor& beta = {});
+
 // --- indexing (gather.cpp, along.cpp; by NumPy's keys: indexing.h)
 Tensor take(const Tensor& x, const Tensor& indices, std::int64_t axis = 0);
 // x (n, ...), indices (i..., k) -> (i..., ...): the sums of k rows of x each.

@@ -534,6 +534,20 @@ def standardize(
     beta: TensorLike | None = None,
 ) -> NDArray[Any]: ...
 @overload
+def batch_standardize(
+    x: Tensor,
+    epsilon: float = 1e-05,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+) -> tuple[Tensor, Tensor, Tensor]: ...
+@overload
+def batch_standardize(
+    x: ArrayLike,
+    epsilon: float = 1e-05,
+    gamma: TensorLike | None = None,
+    beta: TensorLike | None = None,
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]: ...
+@overload
 def max_pool(
     x: Tensor,
     pool_size: int | Sequence[int],

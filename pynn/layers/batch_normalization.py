@@ -107,22 +107,28 @@ class BatchNormalization(Normalizer):
     def forward(self, x: Tensor) -> Tensor:
         x = wide(x)
         if self.training and self.trainable:
-            features = self.places(x.ndim)
-            others = tuple(i for i in range(x.ndim) if i not in features)
-            mean = x.mean(others, keepdims=True)
-            centred = x - mean
-            variance = ops.square(centred).mean(others, keepdims=True)
-            for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-                now = batch.reshape(self.extents)
-                moving.assign(moving * self.momentum + now * (1 - self.momentum))
-        else:
-            centred = x - self.aligned(self.moving_mean, x.ndim)
-            variance = self.aligned(self.moving_variance, x.ndim)
-        factor = ops.rsqrt(variance + self.epsilon)
+            return self.trained(x)
+        factor = ops.rsqrt(self.aligned(self.moving_variance, x.ndim) + self.epsilon)
         if self.scale:
             factor = factor * self.aligned(self.gamma, x.ndim)
-        y: Tensor = centred * factor
+        y: Tensor = (x - self.aligned(self.moving_mean, x.ndim)) * factor
         return (y + self.aligned(self.beta, x.ndim) if self.center else y).astype(self.dtype)
+
+    def trained(self, x: Tensor) -> Tensor:
+        """Normalize with the batch's own statistics, and move the averages towards them."""
+        features = self.places(x.ndim)
+        others = [i for i in range(x.ndim) if i not in features]
+        order = [*others, *features]
+        turned = x.transpose(*order)
+        gamma = self.gamma.reshape(-1) if self.scale else None
+        beta = self.beta.reshape(-1) if self.center else None
+        rows = turned.reshape(*(x.shape[i] for i in others), -1)
+        y, mean, variance = ops.batch_standardize(rows, self.epsilon, gamma, beta)
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            now = batch.reshape(self.extents)
+            moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        back: Tensor = y.reshape(turned.shape).transpose(*(order.index(i) for i in range(x.ndim)))
+        return back.astype(self.dtype)
 
 
 BatchNorm = BatchNormalization
