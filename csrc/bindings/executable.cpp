@@ -82,9 +82,7 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
 
     const Locked locked(executable);
     for (std::size_t i = 0; i < executable.input_count(); ++i) set_input(executable, i, args[i]);
-    for (const Store& store : executable.program().stores)
-      GradientTape::before_store(
-          executable.program().slots[static_cast<std::size_t>(store.target)].captured);
+    for (const View& target : executable.written()) GradientTape::before_store(target);
     {
       const ReleaseGil release(object.load.work > kReleaseWork);
       executable.run(state);

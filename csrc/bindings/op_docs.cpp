@@ -356,7 +356,9 @@ const Row* find(const Row (&rows)[N], std::string_view name) {
 }
 
 std::string parameter_text(const Signature::Parameter& parameter) {
+  constexpr ParameterDoc kMissing{"", "undocumented", ""};
   const ParameterDoc* doc = find(kParameters, parameter.name);
+  if (doc == nullptr) doc = &kMissing;
   std::string text = parameter.name + " : " + std::string(doc->type);
   if (!parameter.otherwise.empty() && parameter.otherwise != "None")
     text += ", default " + parameter.otherwise;

@@ -174,6 +174,25 @@ constexpr Function reduce_function{
           .ptr();
     }};
 
+// NumPy's protocols for functions of its own, which are called with what they were called with.
+PyObject* array_ufunc(PyObject*, PyObject* args, PyObject* options) {
+  return guarded([&] {
+    const auto given = py::reinterpret_borrow<py::tuple>(args);
+    const py::dict named =
+        options == nullptr ? py::dict() : py::reinterpret_borrow<py::dict>(options);
+    const py::object compute = py::module_::import("pynn.interop").attr("array_ufunc");
+    const py::object inputs = given[py::slice(2, static_cast<py::ssize_t>(given.size()), 1)];
+    return compute(given[0], given[1], inputs, named).release().ptr();
+  });
+}
+
+constexpr Function array_function_function{
+    "__array_function__", "func, types, args, kwargs", "NumPy's functions on tensors.",
+    [](Call& call) {
+      const py::object compute = py::module_::import("pynn.interop").attr("array_function");
+      return compute(py::handle(call[0]), py::handle(call[2]), py::handle(call[3])).release().ptr();
+    }};
+
 constexpr Function dlpack_function{
     "__dlpack__", "*, stream=None, max_version=None, dl_device=None, copy=None",
     "A DLPack capsule with the tensor's memory.", [](Call& call) -> PyObject* {
@@ -220,11 +239,20 @@ PyObject* represent(PyObject* self) {
 PyMethodDef* methods() {
   static std::vector<PyMethodDef> rows = [] {
     std::vector<PyMethodDef> all = {
-        method_row<numpy_function>(),        method_row<array_function>(),
-        method_row<item_function>(),         method_row<tolist_function>(),
-        method_row<copy_function>(),         method_row<copy_from_function>(),
-        method_row<reduce_function>(),       method_row<dlpack_function>(),
-        method_row<dlpack_device_function>()};
+        method_row<numpy_function>(),
+        method_row<array_function>(),
+        method_row<item_function>(),
+        method_row<tolist_function>(),
+        method_row<copy_function>(),
+        method_row<copy_from_function>(),
+        method_row<reduce_function>(),
+        method_row<dlpack_function>(),
+        method_row<dlpack_device_function>(),
+        method_row<array_function_function>(),
+        {"__array_ufunc__", reinterpret_cast<PyCFunction>(reinterpret_cast<void*>(array_ufunc)),
+         METH_VARARGS | METH_KEYWORDS,
+         "__array_ufunc__($self, ufunc, method, *inputs, **kwargs)\n--\n\n"
+         "NumPy's ufuncs on tensors."}};
     const std::vector<PyMethodDef> ops = tensor_op_methods();
     all.insert(all.end(), ops.begin(), ops.end());
     all.push_back({nullptr, nullptr, 0, nullptr});
@@ -291,7 +319,6 @@ void add_tensor(py::module_& m) {
                       Py_TPFLAGS_DEFAULT | Py_TPFLAGS_BASETYPE, slots.data()};
   const py::object type = checked(PyType_FromSpec(&spec));
   type.attr("__array_priority__") = 1000.0;
-  type.attr("__array_ufunc__") = py::none();  // ndarray + Tensor is the tensor's to answer
   tensor_type = reinterpret_cast<PyTypeObject*>(type.ptr());
   m.add_object("Tensor", type);
 }

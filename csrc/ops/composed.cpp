@@ -1,7 +1,9 @@
 // Functions that are a few other ops, and have no row of their own.
 #include <numeric>
+#include <utility>
 
 #include "ops/axes.h"
+#include "ops/custom.h"
 #include "ops/ops.h"
 
 namespace pynn::ops {
@@ -28,10 +30,49 @@ Tensor var(const Tensor& x, const Dims& axes, bool keepdims, double ddof) {
   return multiply(spread, scalar(n / (n - ddof), spread.dtype()));
 }
 
+namespace {
+
+// hi + lo = x, each of half the digits: products of such parts are exact (Veltkamp, 1968).
+std::pair<Tensor, Tensor> halves(const Tensor& x) {
+  const Tensor c = multiply(x, scalar(134217729, DType::f64));  // 2^27 + 1
+  const Tensor hi = subtract(c, subtract(c, x));
+  return {hi, subtract(x, hi)};
+}
+
+struct Divided {
+  Tensor quotient, rest;
+};
+
+// a / b, rounded down, and what is left, both exact for quotients below 2^53. The quotient of
+// doubles may have been rounded up to a whole number: the rest, without an error by Dekker's
+// product (1971), tells.
+Divided divided(const Tensor& a, const Tensor& b) {
+  const Tensor zero = scalar(0, DType::f64), one = scalar(1, DType::f64);
+  const Tensor q = floor(divide(a, b)), product = multiply(q, b);
+  const auto [qh, ql] = halves(q);
+  const auto [bh, bl] = halves(b);
+  const Tensor error = add(add(subtract(multiply(qh, bh), product), multiply(qh, bl)),
+                           add(multiply(ql, bh), multiply(ql, bl)));
+  const Tensor left = subtract(subtract(a, product), stop_gradient(error));
+  const Tensor rest = where(equal(q, zero), a, left);  // also by infinity
+  const Tensor apart =
+      logical_and(not_equal(rest, zero), logical_xor(less(rest, zero), less(b, zero)));
+  const Tensor unknown = logical_and(isnan(rest), not_equal(b, zero));
+  return {where(unknown, rest, where(apart, subtract(q, one), q)),
+          where(apart, add(rest, b), rest)};
+}
+
+Divided divided_floats(const Tensor& a, const Tensor& b, DType dtype) {
+  const Divided d = divided(cast(a, DType::f64), cast(b, DType::f64));
+  return {cast(d.quotient, dtype), cast(d.rest, dtype)};
+}
+
+}  // namespace
+
 // Whole numbers up to 2^53 are divided exactly; by zero gives zero, as in NumPy.
 Tensor floor_divide(const Tensor& a, const Tensor& b) {
   const DType dtype = promote(a.dtype(), b.dtype());
-  if (is_float(dtype)) return floor(divide(a, b));
+  if (is_float(dtype)) return divided_floats(a, b, dtype).quotient;
   const Tensor divisor = cast(b, DType::f64);
   const Tensor quotient = floor(divide(cast(a, DType::f64), divisor));
   const Tensor zero = scalar(0, DType::f64);
@@ -41,8 +82,8 @@ Tensor floor_divide(const Tensor& a, const Tensor& b) {
 
 Tensor mod(const Tensor& a, const Tensor& b) {
   const DType dtype = promote(a.dtype(), b.dtype());
+  if (is_float(dtype)) return divided_floats(a, b, dtype).rest;
   const Tensor rest = subtract(a, multiply(b, floor_divide(a, b)));
-  if (is_float(dtype)) return rest;
   return where(equal(b, scalar(0, b.dtype())), zeros_like(rest), rest);
 }
 

@@ -126,16 +126,19 @@ Launch prepare_scatter(const Attrs& a, const View& dy, const View& index_view, c
   const std::int64_t bag = a.flag ? std::max<std::int64_t>(index_view.shape.back(), 1) : 1;
   const std::int64_t width = std::min<std::int64_t>(s.inner, kAlignment / sizeof(T));
   const std::int64_t across = s.inner == 0 ? 0 : (s.inner + width - 1) / width;
-  const Chunks chunks(s.outer * across, kItemWork * static_cast<double>((s.count + s.n) * width));
+  const Chunks clearing(dx.size(), 1);
+  const Chunks chunks(s.outer * across, kItemWork * static_cast<double>(s.count * width));
   return [=, from = dy.as<const T>(), to = dx.as<T>(),
           indices = Indices(index_view)](const RunState&) {
+    clearing.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      std::memset(to + begin, 0, static_cast<std::size_t>(end - begin) * sizeof(T));
+    });
     chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t task = begin; task < end; ++task) {
         const std::int64_t column = task % across * width;
         const std::int64_t columns = std::min(width, s.inner - column);
         T* const base = to + task / across * s.n * s.inner + column;
         const T* source = from + task / across * (s.count / bag) * s.inner + column;
-        for (std::int64_t i = 0; i < s.n; ++i) std::fill_n(base + i * s.inner, columns, T{0});
         for (std::int64_t first = 0; first < s.count; first += bag, source += s.inner)
           for (std::int64_t i = first; i < first + bag; ++i) {
             T* target = base + indices.within(s.n, i, "scatter_add") * s.inner;
@@ -165,7 +168,10 @@ void add_take(OpTable& table) {
 
   Op scatter;
   scatter.name = "scatter_add";
-  scatter.traits = kContiguous;
+  scatter.traits = kContiguous | kScatter;
+  scatter.summing = "sum_equal";
+  scatter.picking = "take";
+  scatter.putting = "put";
   scatter.arity = 2;
   scatter.infer = [](const Attrs& a, std::span<const TensorType> in) {
     check_indices("scatter_add", in[1].dtype);

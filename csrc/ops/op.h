@@ -67,6 +67,9 @@ enum Trait : std::uint32_t {
   kLinear = 2048,     // pointwise, of two operands, and linear in the first
   kPool = 4096,       // x -> y, winners: y holds the elements of x that the winners name
   kUnpool = 8192,     // y, winners -> x, zero elsewhere: the transpose of a kPool row
+  kScatter = 16384,   // values, indices along axis attrs.dims[0] -> sums of values, zero elsewhere
+  kZero = 32768,      // pointwise, of two operands: zero where either is
+  kNeutral = 65536,   // pointwise, of two operands: the first where the second is zero
 };
 
 // Rows [row, row + rows) and columns [column, column + columns) of a matrix.
@@ -132,6 +135,11 @@ struct Op {
   // what adds the pool's attributes to such a row's, or returns false where it has no way to.
   std::string pooled, unpooling;
   bool (*merge_pool)(Attrs&, const Attrs& pool, const Shape& image) = nullptr;
+
+  // kScatter: the rows that give each index the sum of all values at equal ones (with the same
+  // attributes), that pick what lies at the indices, and that put it there (x, indices, values),
+  // perhaps into the memory of x.
+  std::string summing, picking, putting;
 
   kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast
   kernels::Activation activation = kernels::Activation::linear;  // kActivation

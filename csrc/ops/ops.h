@@ -131,8 +131,8 @@ Tensor clip(const Tensor& x, const Tensor& low, const Tensor& high);  // a bound
 Tensor any(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 Tensor all(const Tensor& x, const Dims& axes = {}, bool keepdims = false);
 Tensor var(const Tensor& x, const Dims& axes = {}, bool keepdims = false, double ddof = 0);
-Tensor floor_divide(const Tensor& a, const Tensor& b);  // floor(a / b)
-Tensor mod(const Tensor& a, const Tensor& b);           // a - b floor(a / b): the sign of b
+Tensor floor_divide(const Tensor& a, const Tensor& b);  // a / b, rounded down
+Tensor mod(const Tensor& a, const Tensor& b);           // the rest of that: the sign of b
 Tensor swapaxes(const Tensor& x, std::int64_t a, std::int64_t b);
 Tensor flip(const Tensor& x, const Dims& axes = {});
 Tensor repeat(const Tensor& x, std::int64_t times, std::int64_t axis);  // each element, in place

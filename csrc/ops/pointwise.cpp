@@ -116,13 +116,15 @@ Tensor winner(const GradientArgs& g, Tensor (*wins)(const Tensor&, const Tensor&
 void add_arithmetic(OpTable& table) {
   const Rule pass = [](const GradientArgs& g) { return g.doutputs[0]; };
   add_binary(table, "add", Pointwise::add, pass, pass);
-  table.rows.back().traits |= kAddition;
+  table.rows.back().traits |= kAddition | kNeutral;
   add_binary(table, "subtract", Pointwise::subtract, pass,
              [](const GradientArgs& g) { return ops::negative(g.doutputs[0]); });
+  table.rows.back().traits |= kNeutral;
   add_binary(
       table, "multiply", Pointwise::multiply,
       [](const GradientArgs& g) { return ops::multiply(g.doutputs[0], g.inputs[1]); },
       [](const GradientArgs& g) { return ops::multiply(g.doutputs[0], g.inputs[0]); });
+  table.rows.back().traits |= kZero;
   add_binary(
       table, "divide", Pointwise::divide,
       [](const GradientArgs& g) { return ops::divide(g.doutputs[0], g.inputs[1]); },

@@ -14,6 +14,7 @@ namespace pynn {
   ROW(softmax)             \
   ROW(norm)                \
   ROW(gather)              \
+  ROW(equal_rows)          \
   ROW(along)               \
   ROW(indexing)            \
   ROW(recurrence)          \

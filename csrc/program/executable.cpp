@@ -27,6 +27,7 @@ struct Executable::Plan {
     fuse_epilogues(program);
     keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);
+    write_touched(program);
     const std::vector<Cluster> clusters = schedule(program);
     memory = plan_memory(program, clusters);
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
@@ -36,6 +37,9 @@ struct Executable::Plan {
       effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
       lines.push_back(describe(cluster));
     }
+    for (const Store& store : program.stores) written.push_back(view(store.target));
+    for (const Step& step : program.steps)
+      if (writes_in_place(program, step)) written.push_back(view(step.outputs[0]));
     for (const SlotId in : program.inputs) inputs.push_back(view(in));
     for (const SlotId out : program.outputs) outputs.push_back(view(out));
   }
@@ -147,7 +151,7 @@ struct Executable::Plan {
   std::vector<Launch> launches;
   std::vector<char> effects;  // whether a launch is outside code
   std::vector<std::string> lines;
-  std::vector<View> inputs, outputs;
+  std::vector<View> inputs, outputs, written;
 };
 
 Executable::Executable(Program program, Captures captures)
@@ -158,6 +162,7 @@ const View& Executable::input(std::size_t i) const { return plan_->inputs.at(i);
 const View& Executable::output(std::size_t i) const { return plan_->outputs.at(i); }
 std::size_t Executable::input_count() const { return plan_->inputs.size(); }
 std::size_t Executable::output_count() const { return plan_->outputs.size(); }
+const std::vector<View>& Executable::written() const { return plan_->written; }
 const Program& Executable::program() const { return plan_->program; }
 std::size_t Executable::arena_bytes() const { return plan_->memory.bytes; }
 std::size_t Executable::step_count() const { return plan_->launches.size(); }

@@ -31,6 +31,9 @@ class Executable {
   std::size_t input_count() const;
   std::size_t output_count() const;
 
+  // What a replay changes outside the arena.
+  const std::vector<View>& written() const;
+
   // Replays the steps on this thread and the pool. One replay at a time: `lock` guards it. The same
   // state draws the same random numbers.
   void run(const RunState& state);

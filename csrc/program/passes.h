@@ -30,6 +30,11 @@ void keep_winners(Program& program);
 // right operands are laid out for that.
 void lay_out_rows(Program& program);
 
+// A store of what a scatter leaves as it is but for a few rows becomes a step that writes those
+// rows where they lie: its output is a value whose root is a capture.
+void write_touched(Program& program);
+bool writes_in_place(const Program& program, const Step& step);
+
 // A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them, or
 // a product (the first of its steps) and the chain that consumes it block by block.
 struct Cluster {

@@ -77,6 +77,9 @@ class Clustering {
     std::vector<std::vector<std::size_t>> stores_to(program_.slots.size());
     for (std::size_t s = 0; s < program_.stores.size(); ++s)
       stores_to[at(program_.stores[s].target)].push_back(steps_ + s);
+    for (std::size_t i = 0; i < steps_; ++i)
+      if (writes_in_place(program_, program_.steps[i]))
+        stores_to[at(program_.slots[at(program_.steps[i].outputs[0])].root)].push_back(i);
     for (std::size_t i = 0; i < next_.size(); ++i) {
       if (is_view(i)) continue;
       for (const SlotId in : reads(i)) {
@@ -255,7 +258,8 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
   for (std::size_t i = 0; i < program.slots.size(); ++i) {
     const Slot& slot = program.slots[i];
     const bool input = slot.role == Slot::Role::input;
-    if (!input && !(slot.role == Slot::Role::value && needed[i])) continue;
+    const bool own = slot.role == Slot::Role::value && slot.root == static_cast<SlotId>(i);
+    if (!input && !(own && needed[i])) continue;
     // Padding keeps buffers from starting at the same offset of every page.
     const std::size_t bytes = (slot.layout.bytes() + 2 * kAlignment) / kAlignment * kAlignment;
     lives.push_back(

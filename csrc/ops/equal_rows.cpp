@@ -1,0 +1,88 @@
+// Rows that belong to equal indices, summed without an array of all the rows that there could be.
+#include <cstring>
+#include <vector>
+
+#include "ops/indices.h"
+#include "ops/launch.h"
+
+namespace pynn {
+namespace {
+
+// --- sum_equal: as scatter_add, along axis 0; (dy, indices) -> (i..., inner...), for each index
+// what scatter_add has at it. Threads share columns, as there.
+
+// For each index the position of the first equal one.
+class Leaders {
+ public:
+  Leaders(std::int64_t extent, std::int64_t count)
+      : first_(static_cast<std::size_t>(extent), -1), leader_(static_cast<std::size_t>(count)) {}
+
+  const std::int64_t* find(const Indices& indices) {
+    const auto extent = static_cast<std::int64_t>(first_.size());
+    const auto count = static_cast<std::int64_t>(leader_.size());
+    for (std::int64_t i = 0; i < count; ++i)
+      leader_[static_cast<std::size_t>(i)] = indices.within(extent, i, "scatter_add");
+    for (std::int64_t i = 0; i < count; ++i) {
+      std::int64_t& first = first_[static_cast<std::size_t>(leader_[static_cast<std::size_t>(i)])];
+      if (first < 0) first = i;
+      leader_[static_cast<std::size_t>(i)] = first;
+    }
+    for (std::int64_t i = 0; i < count; ++i)
+      first_[static_cast<std::size_t>(indices.within(extent, i, "scatter_add"))] = -1;
+    return leader_.data();
+  }
+
+ private:
+  std::vector<std::int64_t> first_;  // by row; -1 between runs
+  std::vector<std::int64_t> leader_;
+};
+
+template <class T>
+Launch prepare_sum_equal(const Attrs& a, const View& dy, const View& index_view, const View& y) {
+  const TakeSizes s(a.more, index_view.shape, 0);
+  const std::int64_t bag = a.flag ? std::max<std::int64_t>(index_view.shape.back(), 1) : 1;
+  const std::int64_t width = std::min<std::int64_t>(s.inner, kAlignment / sizeof(T));
+  const std::int64_t across = s.inner == 0 ? 0 : (s.inner + width - 1) / width;
+  const Chunks chunks(across, kItemWork * static_cast<double>(s.count * width));
+  return [=, from = dy.as<const T>(), to = y.as<T>(), indices = Indices(index_view),
+          leaders = std::make_shared<Leaders>(s.n, s.count)](const RunState&) {
+    const std::int64_t* const leader = leaders->find(indices);
+    chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      const std::int64_t column = begin * width;
+      const std::int64_t columns = std::min(end * width, s.inner) - column;
+      const auto bytes = static_cast<std::size_t>(columns) * sizeof(T);
+      for (std::int64_t i = 0; i < s.count; ++i) {
+        const T* const row = from + i / bag * s.inner + column;
+        T* const sum = to + leader[i] * s.inner + column;
+        if (leader[i] == i)
+          std::memcpy(sum, row, bytes);
+        else
+          for (std::int64_t j = 0; j < columns; ++j) sum[j] += row[j];
+      }
+      for (std::int64_t i = 0; i < s.count; ++i)
+        if (leader[i] != i)
+          std::memcpy(to + i * s.inner + column, to + leader[i] * s.inner + column, bytes);
+    });
+  };
+}
+
+}  // namespace
+
+void register_equal_rows(OpTable& table) {
+  Op row;
+  row.name = "sum_equal";
+  row.traits = kContiguous;
+  row.arity = 2;
+  row.infer = [](const Attrs& a, std::span<const TensorType> in) {
+    check_indices("sum_equal", in[1].dtype);
+    return std::vector<TensorType>{{in[0].dtype, taken_shape(a.more, in[1].shape, 0)}};
+  };
+  row.prepare = [](const Attrs& a, std::span<const View> in, std::span<const View> out) {
+    return with_addable(in[0].dtype, [&](auto item) {
+      return prepare_sum_equal<decltype(item)>(a, in[0], in[1], out[0]);
+    });
+  };
+  table.add(std::move(row));
+}
+
+}  // namespace pynn
