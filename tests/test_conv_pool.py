@@ -64,6 +64,30 @@ def test_gradients(case: Any, activation: str) -> None:
     check_gradient(layer(case, activation), *operands(case), tolerance=2e-6)
 
 
+@pytest.mark.parametrize(
+    "case",
+    [
+        *CASES,
+        ((2, 9, 11, 16), (3, 3), 2, {"padding": "same"}),  # wide patches
+        ((2, 11, 8, 21), (3, 2), (2, 3), {"padding": ((2, 0), (0, 1)), "strides": (1, 2)}),
+        ((1, 1105, 2), (3,), 2, {}),  # more windows than are collected at a time
+    ],
+    ids=str,
+)
+def test_float32_gradients_agree_with_float64(case: Any) -> None:
+    arrays = operands(case)
+    arrays = tuple(a.astype("float32").astype("float64") for a in arrays)
+    forward, backward = record(layer(case, "relu"), *arrays)
+    [y] = forward(*arrays)
+    dy = np.random.default_rng(6).normal(size=y.shape).astype("float32")
+    dy[0, 0] = 0
+    expected = backward(*arrays, dy.astype("float64"))
+    narrow = [a.astype("float32") for a in arrays]
+    _, backward = record(layer(case, "relu"), *narrow)
+    for got, want in zip(backward(*narrow, dy), expected, strict=True):
+        np.testing.assert_allclose(got, want, rtol=1e-5, atol=1e-5 * np.abs(want).max())
+
+
 @pytest.mark.parametrize("activation", ["relu", "tanh"])
 def test_no_image_is_unpooled(activation: str) -> None:
     arrays = operands(CASES[1])

@@ -352,6 +352,7 @@ void fill(Table& table) {
   fill_pool(table);
   fill_depthwise(table);
   fill_norm(table);
+  fill_winners(table);
 }
 
 }  // namespace pynn::kernels::reference

@@ -198,6 +198,33 @@ using DepthwiseFn = void (*)(const Depthwise&, const void* x, const void* w, voi
 // w += the sum over pixels of x y, for each tap; without bias and relu.
 using DepthwiseGradFn = void (*)(const Depthwise&, const void* x, const void* y, void* w);
 
+// Sums of a few rows each: c(to[i] + j) += the sum over its terms t of values(i, t) x(at(i, t) +
+// j), for j < columns; the first terms[i] of a row of `at` and `values` count. The order of the
+// terms depends on their number alone.
+struct RowSums {
+  std::int64_t sums, capacity, columns;
+  const std::int32_t* terms;  // (sums)
+  const std::int32_t* at;     // (sums, capacity)
+  const void* values;         // (sums, capacity)
+  const void* x;
+  const std::int32_t* to;  // (sums)
+  void* c;
+};
+using RowSumsFn = void (*)(const RowSums&);
+
+// c(r, f) += the sum over windows i and their pixels p of x(window_at[i] + pixel_at[p] + row_at[r])
+// times values(i, f), where winners(i, f) is p: the product of x and the unpooled values. The order
+// depends on the numbers of windows and pixels alone.
+struct WinnerProduct {
+  std::int64_t windows, pixels, rows, filters;
+  const std::int32_t *window_at, *pixel_at, *row_at;
+  const void* x;
+  const void* values;           // (windows, filters)
+  const std::uint8_t* winners;  // (windows, filters)
+  void* c;                      // (rows, filters)
+};
+using WinnerProductFn = void (*)(const WinnerProduct&);
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -215,6 +242,8 @@ struct Table {
   MaxPoolFn max_pool[kWinnerTypes][kDTypes];                          // f32 f64
   MaxPoolGradFn max_pool_grad[kWinnerTypes][kDTypes];
   AvgPoolFn avg_pool[kDTypes], avg_pool_grad[kDTypes];  // the gradient: lines of dx from dy
+  RowSumsFn row_sums[kDTypes];                          // f32 f64
+  WinnerProductFn winner_product;                       // f32
   GemmFn gemm[kDTypes];                                 // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
   GemvFn gemv[kDTypes];             // f32 f64

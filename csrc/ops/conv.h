@@ -45,4 +45,12 @@ Launch prepare_conv_input(const ConvGeometry& g, const Images& y, const View& w,
 // w = the gradient of conv by w.
 Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y, const View& w);
 
+// The gradients of one group's convolution by way of what a max pool picked of y: `values` and
+// `winners`, as the merged attributes say; for what has_winner_launches.
+bool has_winner_launches(const ConvGeometry& g);
+Launch prepare_conv_input_winners(const ConvGeometry& g, const Attrs& attrs, const View& values,
+                                  const View& winners, const View& w, const View& x);
+Launch prepare_conv_kernel_winners(const ConvGeometry& g, const Attrs& attrs, const View& x,
+                                   const View& values, const View& winners, const View& w);
+
 }  // namespace pynn

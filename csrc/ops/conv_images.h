@@ -43,6 +43,7 @@ class PaddedImages {
   }
 
   const ImageStrides& strides() const { return strides_; }
+  bool copies() const { return copies_; }
   std::size_t bytes() const {  // of the memory that image() needs
     return copy_bytes() + x_.bytes();
   }
@@ -65,6 +66,22 @@ class PaddedImages {
       for (std::int64_t y = rows.first; y < rows.second; ++y)
         copy_row(image, z, y, moved(memory, z * strides_.slice + y * strides_.row, item_));
     return memory;
+  }
+  // The other way: `image` gets its pixels out of a copy.
+  void take_back(const void* copy, void* image) const {
+    std::memset(image, 0, static_cast<std::size_t>(g_.image()) * item_);
+    const auto reached = [&](std::size_t axis) {
+      return std::min(g_.in[axis], extents_[axis] - g_.before[axis]);
+    };
+    for (std::int64_t z = 0; z < reached(0); ++z)
+      for (std::int64_t y = 0; y < reached(1); ++y)
+        std::memcpy(
+            moved(image, z * from_.slice + y * from_.row, item_),
+            moved(copy,
+                  (z + g_.before[0]) * strides_.slice + (y + g_.before[1]) * strides_.row +
+                      g_.before[2] * strides_.pixel,
+                  item_),
+            static_cast<std::size_t>(std::max<std::int64_t>(reached(2), 0) * g_.channels) * item_);
   }
 
  private:

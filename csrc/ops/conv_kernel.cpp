@@ -3,11 +3,10 @@
 // up in order.
 #include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
+#include "ops/conv_sums.h"
 
 namespace pynn {
 namespace {
-
-constexpr std::int64_t kParts = 16;
 
 class KernelSum {
  public:
@@ -19,34 +18,20 @@ class KernelSum {
         taps_(g, images_.strides()),
         y_(y),
         w_(w.data),
-        bytes_(w.bytes()),
-        size_(static_cast<std::size_t>(w.size())),
-        chunks_(g.batch, 2 * static_cast<double>(g.pixels()) * static_cast<double>(w.size()),
-                std::max<std::int64_t>((g.batch + kParts - 1) / kParts, 1)) {}
+        size_(w.size()),
+        parts_(image_parts(g.batch, 2 * static_cast<double>(g.pixels() * w.size()))) {}
 
   void run() const {
     const std::size_t padded = aligned(images_.bytes()), unpooled = aligned(y_.bytes());
-    const std::size_t sum_bytes = aligned(bytes_);
     const std::size_t workspace = kernels::table().gemm_workspace[index(dtype_)](product());
-    const auto parts = static_cast<std::size_t>(chunks_.count());
-    const std::shared_ptr<void> all = scratch(sum_bytes * parts);
-    char* const sums = static_cast<char*>(all.get());
-    chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
-      const std::shared_ptr<void> memory = scratch(padded + unpooled + workspace);
-      char* const bytes = static_cast<char*>(memory.get());
-      for (std::int64_t n = begin; n < end; ++n)
-        add_image(images_.image(n, 0, g_.out[0] * g_.out[1], bytes), y_.image(n, bytes + padded),
-                  n > begin, sums + chunk * sum_bytes, bytes + padded + unpooled);
-    });
-    if (parts == 0) std::memset(w_, 0, bytes_);
-    if (parts > 0) std::memcpy(w_, sums, bytes_);
-    const auto add =
-        kernels::table()
-            .pointwise[static_cast<std::size_t>(kernels::Pointwise::add)][index(dtype_)];
-    for (std::size_t part = 1; part < parts; ++part) {
-      const void* const in[] = {w_, sums + part * sum_bytes};
-      add(size_, w_, in, nullptr);
-    }
+    sum_over_images(
+        parts_, dtype_, size_, padded + unpooled + workspace,
+        [&](std::int64_t n, void* sum, void* memory) {
+          char* const bytes = static_cast<char*>(memory);
+          add_image(images_.image(n, 0, g_.out[0] * g_.out[1], bytes), y_.image(n, bytes + padded),
+                    sum, bytes + padded + unpooled);
+        },
+        w_);
   }
 
  private:
@@ -64,12 +49,11 @@ class KernelSum {
     return p;
   }
 
-  void add_image(const void* image, const void* y, bool accumulate, void* sum,
-                 void* workspace) const {
+  void add_image(const void* image, const void* y, void* sum, void* workspace) const {
     kernels::Gemm p = product();
+    p.accumulate = true;
     p.workspace = workspace;
     for (std::int64_t d = 0; d < g_.out[0]; ++d) {
-      p.accumulate = accumulate || d > 0;
       const void* const from = moved(image, d * g_.stride[0] * images_.strides().slice, item_);
       const void* const dy = moved(y, d * g_.out[1] * g_.out[2] * g_.filters, item_);
       std::int64_t tap = 0;
@@ -92,8 +76,8 @@ class KernelSum {
   Taps taps_;
   Images y_;
   void* w_;
-  std::size_t bytes_, size_;
-  Chunks chunks_;
+  std::int64_t size_;
+  Chunks parts_;
 };
 
 }  // namespace

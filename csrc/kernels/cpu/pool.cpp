@@ -32,15 +32,28 @@ void max_pool(const Pool& p, std::int64_t begin, std::int64_t end, const void* x
   for_each_pixel(
       p, p.out, {begin, end}, pixels_of,
       [&](std::int64_t image, const std::int64_t* o, const Span* box, std::int64_t to) {
+        const std::int64_t corner[3] = {box[0].begin, box[1].begin, box[2].begin};
+        const std::int64_t row = p.in[2] * p.channels, slice = p.in[1] * row;
+        const T* const from = static_cast<const T*>(x) + (image * p.in[0] + corner[0]) * slice +
+                              corner[1] * row + corner[2] * p.channels;
+        const auto first = static_cast<Elem<M>>(tap(p, o, corner));
+        const auto in_slice = static_cast<Elem<M>>(p.window[1] * p.window[2]);
+        const auto in_row = static_cast<Elem<M>>(p.window[2]);
         for_each_vector<T>(p.channels, [&](const auto& read, const auto& write, std::int64_t c) {
-          V best = broadcast<V>(reducer::max::identity<T>);
-          M winner = broadcast<M>(-1);
-          for_each_in(p, p.in, image, box, [&](const std::int64_t* i, std::int64_t from) {
-            const V v = read(static_cast<const T*>(x) + from + c);
-            const M better = (v > best) | (v != v) | (winner < 0);
-            best = select(better, v, best);
-            winner = select(better, broadcast<M>(static_cast<Elem<M>>(tap(p, o, i))), winner);
-          });
+          V best = read(from + c);
+          M winner = broadcast<M>(first);
+          for (std::int64_t i0 = 0; i0 < box[0].size(); ++i0) {
+            for (std::int64_t i1 = 0; i1 < box[1].size(); ++i1) {
+              const T* at = from + c + i0 * slice + i1 * row;
+              M number = broadcast<M>(static_cast<Elem<M>>(first + i0 * in_slice + i1 * in_row));
+              for (std::int64_t i2 = box[2].size(); i2 > 0; --i2, at += p.channels, number += 1) {
+                const V v = read(at);
+                const M better = (v > best) | (v != v);
+                best = select(better, v, best);
+                winner = select(better, number, winner);
+              }
+            }
+          }
           write(static_cast<T*>(y) + to + c, best);
           write(static_cast<I*>(winners) + to + c, convert<I>(winner));
         });

@@ -66,10 +66,16 @@ template <class To, class V>
 PYNN_INLINE auto as(V x) {
   return (Vec<To, static_cast<int>(sizeof(V) / sizeof(To))>)x;
 }
-// Lane by lane conversion of value.
+// Lane by lane conversion of value. GCC widens integers in registers only to twice their size.
 template <class To, class V>
 PYNN_INLINE auto convert(V x) {
-  return __builtin_convertvector(x, Vec<To, kLanesOf<V>>);
+  using From = Elem<V>;
+  if constexpr (std::is_integral_v<From> && sizeof(To) > 2 * sizeof(From)) {
+    using Half = std::conditional_t<sizeof(From) == 1, std::int16_t, std::int32_t>;
+    return convert<To>(__builtin_convertvector(x, Vec<Half, kLanesOf<V>>));
+  } else {
+    return __builtin_convertvector(x, Vec<To, kLanesOf<V>>);
+  }
 }
 
 // s - 0 keeps the sign of a zero, 0 + s would not.

@@ -1,0 +1,145 @@
+// Products with the gradient of max pooling, which has one pixel a window: sums of the rows that
+// belong to it, or, where rows are short, products with what is zero elsewhere, which is made in
+// registers.
+#include <utility>
+
+#include "kernels/cpu/loops.h"
+#include "kernels/table.h"
+
+namespace pynn::kernels::PYNN_ISA {
+namespace {
+
+constexpr int kChains = 2;  // that each sum runs in: one alone waits for its last addition
+// Of a sum at a time: twice as many accumulators fit the registers. Fewer where speed counts less.
+template <class T>
+constexpr int kVectors = !kIsFma          ? 1
+                         : sizeof(T) == 4 ? 6
+                                          : 3;
+
+// N vectors of all sums, from `column` on.
+template <class T, int N>
+void sum_rows(const RowSums& s, std::int64_t column, std::size_t lanes) {
+  using V = Vec<T>;
+  constexpr int L = kLanes<T>;
+  const T* const x = static_cast<const T*>(s.x) + column;
+  for (std::int64_t i = 0; i < s.sums; ++i) {
+    const std::int64_t n = s.terms[i];
+    if (n == 0) continue;
+    const T* const values = static_cast<const T*>(s.values) + i * s.capacity;
+    const std::int32_t* const at = s.at + i * s.capacity;
+    T* const c = static_cast<T*>(s.c) + s.to[i] + column;
+    V sum[kChains][N] = {};
+    const auto add = [&](int chain, std::int64_t t) __attribute__((always_inline)) {
+      const V value = broadcast<V>(values[t]);
+      const T* const row = x + at[t];
+#pragma GCC unroll 8
+      for (int j = 0; j < N - 1; ++j) sum[chain][j] = fma(value, load(row + j * L), sum[chain][j]);
+      sum[chain][N - 1] = fma(value, load_first(row + (N - 1) * L, lanes), sum[chain][N - 1]);
+    };
+    std::int64_t t = 0;
+    for (; t + kChains <= n; t += kChains) {
+#pragma GCC unroll 2
+      for (int chain = 0; chain < kChains; ++chain) add(chain, t + chain);
+    }
+    if (t < n) add(0, t);
+#pragma GCC unroll 8
+    for (int j = 0; j < N - 1; ++j) store(c + j * L, load(c + j * L) + (sum[0][j] + sum[1][j]));
+    T* const last = c + (N - 1) * L;
+    store_first(last, load_first(last, lanes) + (sum[0][N - 1] + sum[1][N - 1]), lanes);
+  }
+}
+
+template <class T, int... N>
+void row_sums(const RowSums& s, std::integer_sequence<int, N...>) {
+  constexpr std::int64_t L = kLanes<T>, kMost = kVectors<T>;
+  constexpr void (*kSum[])(const RowSums&, std::int64_t, std::size_t) = {sum_rows<T, N + 1>...};
+  for (std::int64_t column = 0; column < s.columns;) {
+    const std::int64_t left = (s.columns - column + L - 1) / L;
+    const std::int64_t vectors = left <= kMost ? left : left < 2 * kMost ? (left + 1) / 2 : kMost;
+    const std::int64_t lanes = s.columns - column - (vectors - 1) * L;
+    kSum[vectors - 1](s, column, static_cast<std::size_t>(lanes < L ? lanes : L));
+    column += vectors * L;
+  }
+}
+template <class T>
+void row_sums(const RowSums& s) {
+  row_sums<T>(s, std::make_integer_sequence<int, kVectors<T>>{});
+}
+
+constexpr int kRows = 9;  // a kernel of 3 x 3, or a third of one with three channels
+constexpr int kFilterVectors = kRegisters == 32 ? 2 : 1;
+
+// kRows rows, of which the first `rows` exist, by N vectors of filters.
+template <class T, int N>
+void winner_block(const WinnerProduct& p, std::int64_t row, std::int64_t rows, std::int64_t filter,
+                  std::size_t lanes) {
+  using V = Vec<T>;
+  using M = Mask<V>;
+  constexpr int L = kLanes<T>;
+  std::ptrdiff_t row_at[kRows];
+#pragma GCC unroll 9
+  for (int r = 0; r < kRows; ++r) row_at[r] = p.row_at[row + (r < rows ? r : 0)];
+  V sum[kRows][N] = {};
+  for (std::int64_t i = 0; i < p.windows; ++i) {
+    const T* const values = static_cast<const T*>(p.values) + i * p.filters + filter;
+    const std::uint8_t* const winners = p.winners + i * p.filters + filter;
+    V value[N];
+    M winner[N];
+#pragma GCC unroll 2
+    for (int j = 0; j < N - 1; ++j) {
+      value[j] = load(values + j * L);
+      winner[j] = convert<Elem<M>>(load<std::uint8_t, L>(winners + j * L));
+    }
+    value[N - 1] = load_first(values + (N - 1) * L, lanes);
+    winner[N - 1] = convert<Elem<M>>(load_first<std::uint8_t, L>(winners + (N - 1) * L, lanes));
+    for (std::int64_t pixel = 0; pixel < p.pixels; ++pixel) {
+      const T* const x = static_cast<const T*>(p.x) + p.window_at[i] + p.pixel_at[pixel];
+      V won[N];
+#pragma GCC unroll 2
+      for (int j = 0; j < N; ++j)
+        won[j] = select(winner[j] == static_cast<Elem<M>>(pixel), value[j], V{});
+#pragma GCC unroll 9
+      for (int r = 0; r < kRows; ++r) {
+        const V factor = broadcast<V>(x[row_at[r]]);
+#pragma GCC unroll 2
+        for (int j = 0; j < N; ++j) sum[r][j] = fma(factor, won[j], sum[r][j]);
+      }
+    }
+  }
+  T sums[kRows][N * L];
+#pragma GCC unroll 9
+  for (int r = 0; r < kRows; ++r) {
+#pragma GCC unroll 2
+    for (int j = 0; j < N; ++j) store(sums[r] + j * L, sum[r][j]);
+  }
+  for (int r = 0; r < rows; ++r) {
+    T* const c = static_cast<T*>(p.c) + (row + r) * p.filters + filter;
+    map(
+        static_cast<std::size_t>((N - 1) * L) + lanes, [](V a, V b) { return a + b; }, c, c,
+        sums[r]);
+  }
+}
+
+void winner_product(const WinnerProduct& p) {
+  constexpr std::int64_t L = kLanes<float>;
+  for (std::int64_t filter = 0; filter < p.filters;) {
+    const std::int64_t left = p.filters - filter;
+    const std::int64_t vectors = left > L ? kFilterVectors : 1;
+    const std::int64_t lanes = left - (vectors - 1) * L;
+    const auto block = vectors == 1 ? winner_block<float, 1> : winner_block<float, kFilterVectors>;
+    for (std::int64_t row = 0; row < p.rows; row += kRows)
+      block(p, row, p.rows - row < kRows ? p.rows - row : kRows, filter,
+            static_cast<std::size_t>(lanes < L ? lanes : L));
+    filter += vectors * L;
+  }
+}
+
+}  // namespace
+
+void fill_winners(Table& table) {
+  table.row_sums[index(DType::f32)] = row_sums<float>;
+  table.row_sums[index(DType::f64)] = row_sums<double>;
+  table.winner_product = winner_product;
+}
+
+}  // namespace pynn::kernels::PYNN_ISA

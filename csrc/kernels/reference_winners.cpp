@@ -1,0 +1,43 @@
+// The reference of products with what max pooling picks.
+#include "kernels/reference.h"
+
+namespace pynn::kernels::reference {
+namespace {
+
+template <class T>
+void row_sums(const RowSums& s) {
+  const auto x = static_cast<const T*>(s.x), values = static_cast<const T*>(s.values);
+  for (std::int64_t i = 0; i < s.sums; ++i)
+    for (std::int64_t j = 0; j < s.columns; ++j) {
+      double sum = 0;
+      for (std::int64_t t = i * s.capacity; t < i * s.capacity + s.terms[i]; ++t)
+        sum += static_cast<double>(values[t]) * static_cast<double>(x[s.at[t] + j]);
+      T& c = static_cast<T*>(s.c)[s.to[i] + j];
+      c = static_cast<T>(static_cast<double>(c) + sum);
+    }
+}
+
+void winner_product(const WinnerProduct& p) {
+  const auto x = static_cast<const float*>(p.x), values = static_cast<const float*>(p.values);
+  for (std::int64_t r = 0; r < p.rows; ++r)
+    for (std::int64_t f = 0; f < p.filters; ++f) {
+      double sum = 0;
+      for (std::int64_t i = 0; i < p.windows; ++i) {
+        const std::int64_t at = i * p.filters + f;
+        sum += static_cast<double>(values[at]) *
+               static_cast<double>(x[p.window_at[i] + p.pixel_at[p.winners[at]] + p.row_at[r]]);
+      }
+      float& c = static_cast<float*>(p.c)[r * p.filters + f];
+      c = static_cast<float>(static_cast<double>(c) + sum);
+    }
+}
+
+}  // namespace
+
+void fill_winners(Table& table) {
+  table.row_sums[index(DType::f32)] = row_sums<float>;
+  table.row_sums[index(DType::f64)] = row_sums<double>;
+  table.winner_product = winner_product;
+}
+
+}  // namespace pynn::kernels::reference

@@ -1,0 +1,340 @@
+// The gradients of a convolution whose result is max pooled. In each window and filter one pixel
+// won, so they are sums of one row a winner: its patch, or its filter's weights.
+#include <limits>
+
+#include "ops/conv_images.h"
+#include "ops/conv_sums.h"
+
+namespace pynn {
+namespace {
+
+// Images' windows, and what won in them.
+struct Winners {
+  Winners(const Attrs& attrs, const View& values, const View& winners)
+      : pool(merged_pool(attrs, values.shape.back())),
+        windows(pool.out[0] * pool.out[1] * pool.out[2]),
+        pixels(pool.window[0] * pool.window[1] * pool.window[2]),
+        filters(pool.channels),
+        dtype(values.dtype),
+        in_bytes(winners.dtype == DType::u8),
+        values_(values.data),
+        winners_(winners.data) {}
+
+  // (windows, filters) of image n.
+  const void* values(std::int64_t n) const {
+    return moved(values_, n * windows * filters, item_size(dtype));
+  }
+  const void* winners(std::int64_t n) const {
+    return moved(winners_, n * windows * filters, in_bytes ? 1 : sizeof(std::int32_t));
+  }
+
+  kernels::Pool pool;
+  std::int64_t windows, pixels, filters;
+  DType dtype;
+  bool in_bytes;
+
+ private:
+  const void *values_, *winners_;
+};
+
+// Where, in elements, the patches of windows and of the pixels within a window begin.
+struct PatchOffsets {
+  PatchOffsets(const ConvGeometry& g, const Winners& y, const ImageStrides& s) {
+    const std::int64_t step[] = {g.stride[0] * s.slice, g.stride[1] * s.row, g.stride[2] * s.pixel};
+    const auto offsets = [&](const std::int64_t* extent, const std::int64_t* stride) {
+      std::vector<std::int32_t> out;
+      for (std::int64_t d = 0; d < extent[0]; ++d)
+        for (std::int64_t h = 0; h < extent[1]; ++h)
+          for (std::int64_t w = 0; w < extent[2]; ++w)
+            out.push_back(static_cast<std::int32_t>(
+                d * stride[0] * step[0] + h * stride[1] * step[1] + w * stride[2] * step[2]));
+      return out;
+    };
+    constexpr std::int64_t kOne[] = {1, 1, 1};
+    window = offsets(y.pool.out, y.pool.stride);
+    pixel = offsets(y.pool.window, kOne);
+  }
+  std::vector<std::int32_t> window, pixel;
+};
+
+// The terms of kernels::RowSums, in memory that a thread lends.
+class Terms {
+ public:
+  Terms(std::int64_t sums, std::int64_t capacity, DType dtype)
+      : sums_(static_cast<std::size_t>(sums)),
+        capacity_(static_cast<std::size_t>(capacity)),
+        item_(item_size(dtype)) {}
+  std::size_t bytes() const {
+    return static_cast<std::size_t>(values_from()) + aligned(sums_ * capacity_ * item_);
+  }
+
+  // For windows [begin, end) of image n: adds what won there, except zeros, to the sums that
+  // term(window, filter, pixel) names, with the place of the row.
+  template <class Term>
+  kernels::RowSums collect(void* memory, const Winners& y, std::int64_t n, std::int64_t begin,
+                           std::int64_t end, const Term& term) const {
+    const auto terms = static_cast<std::int32_t*>(memory);
+    const auto at = static_cast<std::int32_t*>(moved(memory, at_from(), 1));
+    std::memset(terms, 0, sums_ * sizeof(std::int32_t));
+    const auto add = [&]<class T, class I>(T* values, const T* value, const I* winner) {
+      for (std::int64_t i = begin; i < end; ++i)
+        for (std::int64_t f = 0; f < y.filters; ++f) {
+          const T v = value[i * y.filters + f];
+          const auto [sum, row] = term(i, f, std::int64_t{winner[i * y.filters + f]});
+          const std::size_t to =
+              static_cast<std::size_t>(sum) * capacity_ + static_cast<std::size_t>(terms[sum]);
+          at[to] = row;
+          values[to] = v;
+          terms[sum] += v != T(0);
+        }
+    };
+    const auto add_values = [&]<class T>(T* values) {
+      const auto value = static_cast<const T*>(y.values(n));
+      y.in_bytes ? add(values, value, static_cast<const std::uint8_t*>(y.winners(n)))
+                 : add(values, value, static_cast<const std::int32_t*>(y.winners(n)));
+    };
+    void* const values = moved(memory, values_from(), 1);
+    item_ == sizeof(float) ? add_values(static_cast<float*>(values))
+                           : add_values(static_cast<double*>(values));
+    kernels::RowSums s{};
+    s.sums = static_cast<std::int64_t>(sums_);
+    s.capacity = static_cast<std::int64_t>(capacity_);
+    s.terms = terms;
+    s.at = at;
+    s.values = values;
+    return s;
+  }
+
+ private:
+  std::int64_t at_from() const {
+    return static_cast<std::int64_t>(aligned(sums_ * sizeof(std::int32_t)));
+  }
+  std::int64_t values_from() const {
+    return at_from() + static_cast<std::int64_t>(aligned(sums_ * capacity_ * sizeof(std::int32_t)));
+  }
+  std::size_t sums_, capacity_, item_;
+};
+
+// Windows at a time, such that their terms stay in the first-level cache.
+std::int64_t windows_of_block(const Winners& y) {
+  return std::clamp<std::int64_t>(2048 / y.filters, std::min<std::int64_t>(8, y.windows),
+                                  y.windows);
+}
+
+double work_of_image(const ConvGeometry& g, const Winners& y) {
+  return 2 * static_cast<double>(y.windows * y.filters * g.depth());
+}
+
+// Calls f(tap, from) for each run of taps: its place in a patch, and where its elements begin in an
+// image, counted from those of the patch.
+template <class F>
+void for_each_run(const Taps& taps, const F& f) {
+  std::int64_t tap = 0;
+  for (const std::int64_t outer : taps.outer)
+    for (std::int64_t i = 0; i < taps.stretches; ++i, tap += taps.run)
+      f(tap, outer + i * taps.distance);
+}
+
+class KernelSum {
+ public:
+  KernelSum(const ConvGeometry& g, const Winners& y, const View& x, const View& w)
+      : g_(g),
+        y_(y),
+        images_(g, Images(x)),
+        taps_(g, images_.strides()),
+        offsets_(g, y, images_.strides()),
+        w_(w.data),
+        block_(windows_of_block(y)),
+        terms_(y.filters, block_, y.dtype),
+        parts_(image_parts(g.batch, work_of_image(g, y))) {
+    for_each_run(taps_, [&](std::int64_t, std::int64_t from) {
+      for (std::int64_t i = 0; i < taps_.run; ++i)
+        rows_.push_back(static_cast<std::int32_t>(from + i));
+    });
+    for (std::int64_t f = 0; f < y.filters; ++f)
+      patch_sums_.push_back(static_cast<std::int32_t>(f * g.depth()));
+  }
+
+  void run() const {
+    const std::size_t padded = aligned(images_.bytes());
+    const bool dense = short_patches();
+    const std::int64_t size = g_.depth() * y_.filters;
+    const std::size_t item = item_size(y_.dtype);
+    const std::shared_ptr<void> turned =
+        dense ? nullptr : scratch(static_cast<std::size_t>(size) * item);
+    sum_over_images(
+        parts_, y_.dtype, size, padded + (dense ? 0 : terms_.bytes()),
+        [&](std::int64_t n, void* sum, void* memory) {
+          const void* const image = images_.image(n, 0, g_.out[0] * g_.out[1], memory);
+          dense ? multiply(n, image, sum)
+                : add_patches(n, image, sum, static_cast<char*>(memory) + padded);
+        },
+        dense ? w_ : turned.get());
+    if (!dense)
+      kernels::table().transpose[item](static_cast<std::size_t>(y_.filters),
+                                       static_cast<std::size_t>(g_.depth()), turned.get(),
+                                       g_.depth(), w_, y_.filters);
+  }
+
+ private:
+  // Whether multiplying each pixel of a window, a vector of filters at a time, takes fewer cycles
+  // than adding up the winners' patches, one term after the other.
+  bool short_patches() const {
+    const double lanes = static_cast<double>(kernels::table().vector_bytes / item_size(y_.dtype));
+    const double products = static_cast<double>(y_.pixels * g_.depth()) / (2 * lanes);
+    const double runs = static_cast<double>(g_.depth()) / static_cast<double>(taps_.run);
+    const double sums = 3 + runs * (1 + 0.75 * std::ceil(static_cast<double>(taps_.run) / lanes));
+    return y_.dtype == DType::f32 && y_.in_bytes && products < sums;
+  }
+
+  // sum(depth, filters) += ...
+  void multiply(std::int64_t n, const void* image, void* sum) const {
+    kernels::WinnerProduct p{};
+    p.windows = y_.windows;
+    p.pixels = y_.pixels;
+    p.rows = g_.depth();
+    p.filters = y_.filters;
+    p.window_at = offsets_.window.data();
+    p.pixel_at = offsets_.pixel.data();
+    p.row_at = rows_.data();
+    p.x = image;
+    p.values = y_.values(n);
+    p.winners = static_cast<const std::uint8_t*>(y_.winners(n));
+    p.c = sum;
+    kernels::table().winner_product(p);
+  }
+
+  // sum(filters, depth) += ...
+  void add_patches(std::int64_t n, const void* image, void* sum, void* memory) const {
+    const std::size_t item = item_size(y_.dtype);
+    for (std::int64_t begin = 0; begin < y_.windows; begin += block_) {
+      kernels::RowSums s = terms_.collect(
+          memory, y_, n, begin, std::min(begin + block_, y_.windows),
+          [&](std::int64_t window, std::int64_t filter, std::int64_t pixel) {
+            return std::pair(filter, offsets_.window[static_cast<std::size_t>(window)] +
+                                         offsets_.pixel[static_cast<std::size_t>(pixel)]);
+          });
+      s.to = patch_sums_.data();
+      s.columns = taps_.run;
+      for_each_run(taps_, [&](std::int64_t tap, std::int64_t from) {
+        s.x = moved(image, from, item);
+        s.c = moved(sum, tap, item);
+        kernels::table().row_sums[index(y_.dtype)](s);
+      });
+    }
+  }
+
+  ConvGeometry g_;
+  Winners y_;
+  PaddedImages images_;
+  Taps taps_;
+  PatchOffsets offsets_;
+  std::vector<std::int32_t> rows_, patch_sums_;  // of an element of a patch; of a filter's patch
+  void* w_;
+  std::int64_t block_;
+  Terms terms_;
+  Chunks parts_;
+};
+
+// Each winner adds the weights of its filter to its patch.
+class ImageSum {
+ public:
+  ImageSum(const ConvGeometry& g, const Winners& y, const View& w, const View& x)
+      : g_(g),
+        y_(y),
+        images_(g, Images(x)),
+        taps_(g, images_.strides()),
+        offsets_(g, y, images_.strides()),
+        w_(w.data),
+        x_(x.data),
+        block_(windows_of_block(y)),
+        terms_(block_ * y.pixels, y.filters, y.dtype),
+        chunks_(g.batch, work_of_image(g, y)) {}
+
+  void run() const {
+    const std::size_t item = item_size(y_.dtype);
+    const std::shared_ptr<void> turned =  // (filters, depth)
+        scratch(static_cast<std::size_t>(g_.depth() * y_.filters) * item);
+    kernels::table().transpose[item](static_cast<std::size_t>(g_.depth()),
+                                     static_cast<std::size_t>(y_.filters), w_, y_.filters,
+                                     turned.get(), g_.depth());
+    const std::size_t padded = aligned(images_.bytes());
+    const std::size_t places =
+        aligned(static_cast<std::size_t>(block_ * y_.pixels) * sizeof(std::int32_t));
+    chunks_.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+      const std::shared_ptr<void> memory = scratch(padded + places + terms_.bytes());
+      char* const bytes = static_cast<char*>(memory.get());
+      const auto to = reinterpret_cast<std::int32_t*>(bytes + padded);
+      for (std::int64_t n = begin; n < end; ++n) {
+        void* const x = moved(x_, n * g_.image(), item);
+        void* const image = images_.copies() ? bytes : x;
+        std::memset(image, 0,
+                    images_.copies() ? padded : static_cast<std::size_t>(g_.image()) * item);
+        add_weights(n, turned.get(), image, to, bytes + padded + places);
+        if (images_.copies()) images_.take_back(image, x);
+      }
+    });
+  }
+
+ private:
+  void add_weights(std::int64_t n, const void* weights, void* image, std::int32_t* to,
+                   void* memory) const {
+    const std::size_t item = item_size(y_.dtype);
+    for (std::int64_t begin = 0; begin < y_.windows; begin += block_) {
+      const std::int64_t end = std::min(begin + block_, y_.windows);
+      kernels::RowSums s =
+          terms_.collect(memory, y_, n, begin, end,
+                         [&](std::int64_t window, std::int64_t filter, std::int64_t pixel) {
+                           return std::pair((window - begin) * y_.pixels + pixel,
+                                            static_cast<std::int32_t>(filter * g_.depth()));
+                         });
+      for (std::int64_t i = 0; i < (end - begin) * y_.pixels; ++i)
+        to[i] = offsets_.window[static_cast<std::size_t>(begin + i / y_.pixels)] +
+                offsets_.pixel[static_cast<std::size_t>(i % y_.pixels)];
+      s.to = to;
+      s.columns = taps_.run;
+      for_each_run(taps_, [&](std::int64_t tap, std::int64_t from) {
+        s.x = moved(weights, tap, item);
+        s.c = moved(image, from, item);
+        kernels::table().row_sums[index(y_.dtype)](s);
+      });
+    }
+  }
+
+  ConvGeometry g_;
+  Winners y_;
+  PaddedImages images_;
+  Taps taps_;
+  PatchOffsets offsets_;
+  const void* w_;
+  void* x_;
+  std::int64_t block_;
+  Terms terms_;
+  Chunks chunks_;
+};
+
+}  // namespace
+
+bool has_winner_launches(const ConvGeometry& g) {
+  double image = static_cast<double>(g.channels);
+  for (std::size_t i = 0; i < 3; ++i)
+    image *= static_cast<double>((g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] +
+                                 g.in[i] + g.before[i]);
+  const double kernel = static_cast<double>(g.depth() * g.filters);
+  constexpr double kOffsets = std::numeric_limits<std::int32_t>::max();
+  return g.groups == 1 && g.filters > 0 && std::max(image, kernel) <= kOffsets;
+}
+
+Launch prepare_conv_input_winners(const ConvGeometry& g, const Attrs& attrs, const View& values,
+                                  const View& winners, const View& w, const View& x) {
+  return [sum = std::make_shared<const ImageSum>(g, Winners(attrs, values, winners), w, x)](
+             const RunState&) { sum->run(); };
+}
+
+Launch prepare_conv_kernel_winners(const ConvGeometry& g, const Attrs& attrs, const View& x,
+                                   const View& values, const View& winners, const View& w) {
+  return [sum = std::make_shared<const KernelSum>(g, Winners(attrs, values, winners), x, w)](
+             const RunState&) { sum->run(); };
+}
+
+}  // namespace pynn

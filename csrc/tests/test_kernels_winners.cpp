@@ -1,0 +1,94 @@
+// Products with what max pooling picks, against the reference.
+#include "tests/kernels.h"
+
+using namespace pynn;
+using namespace pynn::test;
+
+namespace {
+
+template <class T>
+void check_row_sums(const kernels::Table& t) {
+  constexpr std::size_t d = index(dtype_of<T>);
+  for (const std::int64_t columns : {1, 3, 8, 16, 31, 48, 96, 111, 193}) {
+    CAPTURE(columns);
+    constexpr std::int64_t kRows = 9, kCapacity = 7;
+    const std::vector<std::int32_t> terms = {0, 1, 2, 7, 3};
+    const auto sums = static_cast<std::int64_t>(terms.size());
+    std::mt19937 random(1);
+    std::vector<std::int32_t> at, to;
+    for (std::int64_t i = 0; i < sums * kCapacity; ++i)
+      at.push_back(static_cast<std::int32_t>(random() % kRows * columns));
+    for (std::int64_t i = 0; i < sums; ++i)  // overlapping, as patches do
+      to.push_back(static_cast<std::int32_t>((sums - i) * (columns / 2 + 1)));
+    const Array<T> values = random_array<T>(at.size(), -1, 1, 2);
+    const Array<T> x = random_array<T>(static_cast<std::size_t>(kRows * columns), -1, 1, 3);
+    Array<T> c = random_array<T>(static_cast<std::size_t>(to[0] + columns + 1), -1, 1, 4);
+    Array<T> expected = c;
+    kernels::RowSums s{sums,          kCapacity, columns,   terms.data(), at.data(),
+                       values.data(), x.data(),  to.data(), c.data()};
+    t.row_sums[d](s);
+    s.c = expected.data();
+    reference().row_sums[d](s);
+    check_close(c, expected);
+    CHECK(c.back() == expected.back());  // past the last column
+  }
+}
+
+void check_winner_product(const kernels::Table& t) {
+  for (const std::int64_t filters : {1, 5, 8, 16, 24, 32, 37}) {
+    for (const std::int64_t rows : {1, 8, 9, 10, 27}) {
+      CAPTURE(filters);
+      CAPTURE(rows);
+      const std::vector<std::int32_t> window = {0, 2, 4, 20, 22, 24}, pixel = {0, 1, 10, 11};
+      std::vector<std::int32_t> row;
+      for (std::int32_t r = 0; r < rows; ++r) row.push_back(r / 3 * 10 + r % 3);
+      const auto size = window.size() * static_cast<std::size_t>(filters);
+      const Array<float> values = random_array<float>(size, -1, 1, 1);
+      const Array<std::uint8_t> winners = random_array<std::uint8_t>(size, 0, 4, 2);
+      const Array<float> x =
+          random_array<float>(static_cast<std::size_t>(24 + 11 + row.back() + 1), -1, 1, 3);
+      Array<float> c = random_array<float>(static_cast<std::size_t>(rows * filters), -1, 1, 4);
+      Array<float> expected = c;
+      kernels::WinnerProduct p{
+          6,          4,        rows,          filters,        window.data(), pixel.data(),
+          row.data(), x.data(), values.data(), winners.data(), c.data()};
+      t.winner_product(p);
+      p.c = expected.data();
+      reference().winner_product(p);
+      check_close(c, expected);
+    }
+  }
+}
+
+}  // namespace
+
+TEST_CASE("sums of a few rows each, of any width") {
+  for_each_isa([](const kernels::Table& t) {
+    check_row_sums<float>(t);
+    check_row_sums<double>(t);
+  });
+}
+
+TEST_CASE("products with what is zero but for the winners") {
+  for_each_isa([](const kernels::Table& t) { check_winner_product(t); });
+}
+
+TEST_CASE("the reference's product with winners: two windows, one filter") {
+  const std::vector<std::int32_t> window = {0, 2}, pixel = {0, 1}, row = {0, 1};
+  const std::vector<float> x = {1, 2, 3, 4, 5}, values = {10, 100};
+  const std::vector<std::uint8_t> winners = {1, 0};
+  std::vector<float> c = {0.5, 0};
+  const kernels::WinnerProduct p{2,
+                                 2,
+                                 2,
+                                 1,
+                                 window.data(),
+                                 pixel.data(),
+                                 row.data(),
+                                 x.data(),
+                                 values.data(),
+                                 winners.data(),
+                                 c.data()};
+  reference().winner_product(p);
+  CHECK(c == std::vector<float>{10 * 2 + 100 * 3 + 0.5, 10 * 3 + 100 * 4});
+}
