@@ -12,9 +12,8 @@ namespace {
 // Calls f(load, store, channel) for each vector of channels: `load(p)` and `store(p, v)` move as
 // many lanes, of any type, as there are channels left.
 template <class T, class F>
-PYNN_INLINE void for_each_vector(std::int64_t channels, const F& f) {
+PYNN_INLINE void for_each_vector(std::int64_t channels, const F& f, std::int64_t c = 0) {
   constexpr int N = kLanes<T>;
-  std::int64_t c = 0;
   for (; c + N <= channels; c += N) {
     f([]<class U>(const U* p) { return load<U, N>(p); }, [](auto* p, auto v) { store(p, v); }, c);
   }
@@ -24,40 +23,89 @@ PYNN_INLINE void for_each_vector(std::int64_t channels, const F& f) {
     [left](auto* p, auto v) { store_first(p, v, left); }, c);
 }
 
+// The pixels of a window: where in x the first one lies, how far it is to the others, and numbers.
+template <class T>
+struct Window {
+  const T* from;
+  std::int64_t slice, row, pixel;
+  std::int64_t first, in_slice, in_row;
+  std::int64_t size[3];
+};
+
+// The greatest of N vectors of each pixel and the pixel's number.
+template <class T, int N, class Read>
+PYNN_INLINE void find_winner(const Window<T>& w, std::int64_t channel, const Read& read,
+                             Vec<T> (&best)[N], Mask<Vec<T>> (&winner)[N]) {
+  using V = Vec<T>;
+  using M = Mask<V>;
+  for (int n = 0; n < N; ++n) {
+    best[n] = read(w.from + channel + n * kLanes<T>);
+    winner[n] = broadcast<M>(static_cast<Elem<M>>(w.first));
+  }
+  for (std::int64_t i = 0; i < w.size[0]; ++i) {
+    for (std::int64_t j = 0; j < w.size[1]; ++j) {
+      const T* at = w.from + channel + i * w.slice + j * w.row;
+      M number = broadcast<M>(static_cast<Elem<M>>(w.first + i * w.in_slice + j * w.in_row));
+      for (std::int64_t k = w.size[2]; k > 0; --k, at += w.pixel, number += 1) {
+        for (int n = 0; n < N; ++n) {
+          const V v = read(at + n * kLanes<T>);
+          const M better = (v > best[n]) | (v != v);
+          best[n] = select(better, v, best[n]);
+          winner[n] = select(better, number, winner[n]);
+        }
+      }
+    }
+  }
+}
+
+// All channels of one window. Two vectors of them go side by side; windows whose pixels a byte
+// cannot number are so large that this would gain nothing.
+template <class T, class I>
+PYNN_INLINE void pool_window(const Window<T>& window, std::int64_t channels, T* y, I* winners) {
+  constexpr int L = kLanes<T>;
+  std::int64_t done = 0;
+  if constexpr (sizeof(I) == 1) {
+    for (; done + 2 * L <= channels; done += 2 * L) {
+      Vec<T> best[2];
+      Mask<Vec<T>> winner[2];
+      find_winner(
+          window, done, [](const T* at) { return load(at); }, best, winner);
+      for (int n = 0; n < 2; ++n) {
+        store(y + done + n * L, best[n]);
+        store(winners + done + n * L, convert<I>(winner[n]));
+      }
+    }
+  }
+  const auto one = [&](const auto& read, const auto& write, std::int64_t c) {
+    Vec<T> best[1];
+    Mask<Vec<T>> winner[1];
+    find_winner(window, c, read, best, winner);
+    write(y + c, best[0]);
+    write(winners + c, convert<I>(winner[0]));
+  };
+  for_each_vector<T>(channels, one, done);
+}
+
 template <class T, class I>
 void max_pool(const Pool& p, std::int64_t begin, std::int64_t end, const void* x, void* y,
               void* winners) {
-  using V = Vec<T>;
-  using M = Mask<V>;
-  for_each_pixel(
-      p, p.out, {begin, end}, pixels_of,
-      [&](std::int64_t image, const std::int64_t* o, const Span* box, std::int64_t to) {
-        const std::int64_t corner[3] = {box[0].begin, box[1].begin, box[2].begin};
-        const std::int64_t row = p.in[2] * p.channels, slice = p.in[1] * row;
-        const T* const from = static_cast<const T*>(x) + (image * p.in[0] + corner[0]) * slice +
-                              corner[1] * row + corner[2] * p.channels;
-        const auto first = static_cast<Elem<M>>(tap(p, o, corner));
-        const auto in_slice = static_cast<Elem<M>>(p.window[1] * p.window[2]);
-        const auto in_row = static_cast<Elem<M>>(p.window[2]);
-        for_each_vector<T>(p.channels, [&](const auto& read, const auto& write, std::int64_t c) {
-          V best = read(from + c);
-          M winner = broadcast<M>(first);
-          for (std::int64_t i0 = 0; i0 < box[0].size(); ++i0) {
-            for (std::int64_t i1 = 0; i1 < box[1].size(); ++i1) {
-              const T* at = from + c + i0 * slice + i1 * row;
-              M number = broadcast<M>(static_cast<Elem<M>>(first + i0 * in_slice + i1 * in_row));
-              for (std::int64_t i2 = box[2].size(); i2 > 0; --i2, at += p.channels, number += 1) {
-                const V v = read(at);
-                const M better = (v > best) | (v != v);
-                best = select(better, v, best);
-                winner = select(better, number, winner);
-              }
-            }
-          }
-          write(static_cast<T*>(y) + to + c, best);
-          write(static_cast<I*>(winners) + to + c, convert<I>(winner));
-        });
-      });
+  const std::int64_t row = p.in[2] * p.channels, slice = p.in[1] * row;
+  const auto pool = [&](std::int64_t image, const std::int64_t* o, const Span* box,
+                        std::int64_t to) {
+    const std::int64_t first[3] = {box[0].begin, box[1].begin, box[2].begin};
+    Window<T> window;
+    window.from = static_cast<const T*>(x) + (image * p.in[0] + first[0]) * slice + first[1] * row +
+                  first[2] * p.channels;
+    window.slice = slice;
+    window.row = row;
+    window.pixel = p.channels;
+    window.first = tap(p, o, first);
+    window.in_slice = p.window[1] * p.window[2];
+    window.in_row = p.window[2];
+    for (int axis = 0; axis < 3; ++axis) window.size[axis] = box[axis].size();
+    pool_window(window, p.channels, static_cast<T*>(y) + to, static_cast<I*>(winners) + to);
+  };
+  for_each_pixel(p, p.out, {begin, end}, pixels_of, pool);
 }
 
 template <class T, class I>

@@ -76,9 +76,12 @@ void winner_block(const WinnerProduct& p, std::int64_t row, std::int64_t rows, s
   using V = Vec<T>;
   using M = Mask<V>;
   constexpr int L = kLanes<T>;
-  std::ptrdiff_t row_at[kRows];
-#pragma GCC unroll 9
-  for (int r = 0; r < kRows; ++r) row_at[r] = p.row_at[row + (r < rows ? r : 0)];
+  // Of all pixels a winner can name; rows that do not exist repeat the first.
+  std::int32_t at[256][kRows];
+  for (std::int64_t pixel = 0; pixel < p.pixels; ++pixel) {
+    for (int r = 0; r < kRows; ++r)
+      at[pixel][r] = p.pixel_at[pixel] + p.row_at[row + (r < rows ? r : 0)];
+  }
   V sum[kRows][N] = {};
   for (std::int64_t i = 0; i < p.windows; ++i) {
     const T* const values = static_cast<const T*>(p.values) + i * p.filters + filter;
@@ -92,15 +95,15 @@ void winner_block(const WinnerProduct& p, std::int64_t row, std::int64_t rows, s
     }
     value[N - 1] = load_first(values + (N - 1) * L, lanes);
     winner[N - 1] = convert<Elem<M>>(load_first<std::uint8_t, L>(winners + (N - 1) * L, lanes));
+    const T* const x = static_cast<const T*>(p.x) + p.window_at[i];
     for (std::int64_t pixel = 0; pixel < p.pixels; ++pixel) {
-      const T* const x = static_cast<const T*>(p.x) + p.window_at[i] + p.pixel_at[pixel];
       V won[N];
 #pragma GCC unroll 2
       for (int j = 0; j < N; ++j)
         won[j] = select(winner[j] == static_cast<Elem<M>>(pixel), value[j], V{});
 #pragma GCC unroll 9
       for (int r = 0; r < kRows; ++r) {
-        const V factor = broadcast<V>(x[row_at[r]]);
+        const V factor = broadcast<V>(x[at[pixel][r]]);
 #pragma GCC unroll 2
         for (int j = 0; j < N; ++j) sum[r][j] = fma(factor, won[j], sum[r][j]);
       }
