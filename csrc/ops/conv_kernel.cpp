@@ -26,10 +26,11 @@ class KernelSum {
     const std::size_t workspace = kernels::table().gemm_workspace[index(dtype_)](product());
     sum_over_images(
         parts_, dtype_, size_, padded + unpooled + workspace,
-        [&](std::int64_t n, void* sum, void* memory) {
+        [&](std::int64_t begin, std::int64_t end, void* sum, void* memory) {
           char* const bytes = static_cast<char*>(memory);
-          add_image(images_.image(n, 0, g_.out[0] * g_.out[1], bytes), y_.image(n, bytes + padded),
-                    sum, bytes + padded + unpooled);
+          for (std::int64_t n = begin; n < end; ++n)
+            add_image(images_.image(n, 0, g_.out[0] * g_.out[1], bytes),
+                      y_.image(n, bytes + padded), sum, bytes + padded + unpooled);
         },
         w_);
   }

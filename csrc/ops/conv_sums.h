@@ -13,11 +13,11 @@ inline Chunks image_parts(std::int64_t images, double work) {
   return {images, work, std::max<std::int64_t>((images + kParts - 1) / kParts, 1)};
 }
 
-// out(size) = the sum over all images n of what add_image(n, sum, memory) adds to `sum`; it gets
-// `spare` bytes of memory to compute in.
-template <class AddImage>
+// out(size) = the sum of what add_images(begin, end, sum, memory) adds to `sum` for images
+// [begin, end); it gets `spare` bytes of memory to compute in.
+template <class AddImages>
 void sum_over_images(const Chunks& parts, DType dtype, std::int64_t size, std::size_t spare,
-                     const AddImage& add_image, void* out) {
+                     const AddImages& add_images, void* out) {
   constexpr auto kSum = static_cast<std::size_t>(kernels::Reduce::sum);
   const auto add = kernels::table().reduce_columns[kSum][index(dtype)];
   const auto item = static_cast<std::int64_t>(item_size(dtype));
@@ -30,7 +30,7 @@ void sum_over_images(const Chunks& parts, DType dtype, std::int64_t size, std::s
     const std::shared_ptr<void> memory = scratch(spare);
     void* const sum = sums + static_cast<std::int64_t>(part) * distance * item;
     std::memset(sum, 0, static_cast<std::size_t>(size * item));
-    for (std::int64_t n = begin; n < end; ++n) add_image(n, sum, memory.get());
+    add_images(begin, end, sum, memory.get());
   });
   constexpr double kReading = 4;  // takes longer than adding
   Chunks(size, kReading * static_cast<double>(parts.count()), kLine)

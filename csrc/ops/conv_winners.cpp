@@ -37,9 +37,11 @@ struct Winners {
   const void *values_, *winners_;
 };
 
-// Where, in elements, the patches of windows and of the pixels within a window begin.
+// Where, in elements, the patches of the windows of some images that lie `distance` apart begin,
+// and of the pixels within a window.
 struct PatchOffsets {
-  PatchOffsets(const ConvGeometry& g, const Winners& y, const ImageStrides& s) {
+  PatchOffsets(const ConvGeometry& g, const Winners& y, const ImageStrides& s,
+               std::int64_t images = 1, std::int64_t distance = 0) {
     const std::int64_t step[] = {g.stride[0] * s.slice, g.stride[1] * s.row, g.stride[2] * s.pixel};
     const auto offsets = [&](const std::int64_t* extent, const std::int64_t* stride) {
       std::vector<std::int32_t> out;
@@ -53,6 +55,9 @@ struct PatchOffsets {
     constexpr std::int64_t kOne[] = {1, 1, 1};
     window = offsets(y.pool.out, y.pool.stride);
     pixel = offsets(y.pool.window, kOne);
+    for (std::int64_t i = y.windows; i < images * y.windows; ++i)
+      window.push_back(window[static_cast<std::size_t>(i - y.windows)] +
+                       static_cast<std::int32_t>(distance));
   }
   std::vector<std::int32_t> window, pixel;
 };
@@ -68,8 +73,8 @@ class Terms {
     return static_cast<std::size_t>(values_from()) + aligned(sums_ * capacity_ * item_);
   }
 
-  // For windows [begin, end) of image n: adds what won there, except zeros, to the sums that
-  // term(window, filter, pixel) names, with the place of the row.
+  // For windows [begin, end), counted from image n on: adds what won there, except zeros, to the
+  // sums that term(window, filter, pixel) names, with the place of the row.
   template <class Term>
   kernels::RowSums collect(void* memory, const Winners& y, std::int64_t n, std::int64_t begin,
                            std::int64_t end, const Term& term) const {
@@ -121,6 +126,17 @@ std::int64_t windows_of_block(const Winners& y) {
                                   y.windows);
 }
 
+// Images whose patches are added up together: the sums, which take more memory, pass through the
+// first-level cache once for all of them.
+std::int64_t images_of_block(const ConvGeometry& g, const Winners& y) {
+  const std::int64_t bytes = g.image() * static_cast<std::int64_t>(item_size(y.dtype));
+  const auto fit = [](std::int64_t most, std::int64_t each) {
+    return most / std::max<std::int64_t>(each, 1);
+  };
+  return std::max<std::int64_t>(std::min(fit(48 * 1024, bytes), fit(4096, y.windows * y.filters)),
+                                1);
+}
+
 double work_of_image(const ConvGeometry& g, const Winners& y) {
   return 2 * static_cast<double>(y.windows * y.filters * g.depth());
 }
@@ -142,9 +158,13 @@ class KernelSum {
         y_(y),
         images_(g, Images(x)),
         taps_(g, images_.strides()),
-        offsets_(g, y, images_.strides()),
+        together_(images_of_block(g, y)),
+        padded_(aligned(images_.bytes())),
+        offsets_(
+            g, y, images_.strides(), together_,
+            images_.copies() ? static_cast<std::int64_t>(padded_ / item_size(y.dtype)) : g.image()),
         w_(w.data),
-        block_(windows_of_block(y)),
+        block_(together_ > 1 ? together_ * y.windows : windows_of_block(y)),
         terms_(y.filters, block_, y.dtype),
         parts_(image_parts(g.batch, work_of_image(g, y))) {
     for_each_run(taps_, [&](std::int64_t, std::int64_t from) {
@@ -156,18 +176,25 @@ class KernelSum {
   }
 
   void run() const {
-    const std::size_t padded = aligned(images_.bytes());
     const bool dense = short_patches();
     const std::int64_t size = g_.depth() * y_.filters;
     const std::size_t item = item_size(y_.dtype);
+    const std::size_t padded = static_cast<std::size_t>(together_) * padded_;
     const std::shared_ptr<void> turned =
         dense ? nullptr : scratch(static_cast<std::size_t>(size) * item);
     sum_over_images(
         parts_, y_.dtype, size, padded + (dense ? 0 : terms_.bytes()),
-        [&](std::int64_t n, void* sum, void* memory) {
-          const void* const image = images_.image(n, 0, g_.out[0] * g_.out[1], memory);
-          dense ? multiply(n, image, sum)
-                : add_patches(n, image, sum, static_cast<char*>(memory) + padded);
+        [&](std::int64_t begin, std::int64_t end, void* sum, void* memory) {
+          char* const bytes = static_cast<char*>(memory);
+          for (std::int64_t n = begin; n < end; n += together_) {
+            const std::int64_t count = std::min(together_, end - n);
+            const void* const first = images_.image(n, 0, g_.out[0] * g_.out[1], bytes);
+            for (std::int64_t i = 1; images_.copies() && i < count; ++i)
+              images_.image(n + i, 0, g_.out[0] * g_.out[1],
+                            bytes + static_cast<std::size_t>(i) * padded_);
+            dense ? multiply(n, count, first, sum)
+                  : add_patches(n, count, first, sum, bytes + padded);
+          }
         },
         dense ? w_ : turned.get());
     if (!dense)
@@ -187,10 +214,10 @@ class KernelSum {
     return y_.dtype == DType::f32 && y_.in_bytes && products < sums;
   }
 
-  // sum(depth, filters) += ...
-  void multiply(std::int64_t n, const void* image, void* sum) const {
+  // sum(depth, filters) += the patches of all pixels times their values, zero but for winners.
+  void multiply(std::int64_t n, std::int64_t images, const void* image, void* sum) const {
     kernels::WinnerProduct p{};
-    p.windows = y_.windows;
+    p.windows = images * y_.windows;
     p.pixels = y_.pixels;
     p.rows = g_.depth();
     p.filters = y_.filters;
@@ -204,12 +231,14 @@ class KernelSum {
     kernels::table().winner_product(p);
   }
 
-  // sum(filters, depth) += ...
-  void add_patches(std::int64_t n, const void* image, void* sum, void* memory) const {
+  // sum(filters, depth) += the winners' patches times their values.
+  void add_patches(std::int64_t n, std::int64_t images, const void* image, void* sum,
+                   void* memory) const {
     const std::size_t item = item_size(y_.dtype);
-    for (std::int64_t begin = 0; begin < y_.windows; begin += block_) {
+    const std::int64_t windows = images * y_.windows;
+    for (std::int64_t begin = 0; begin < windows; begin += block_) {
       kernels::RowSums s = terms_.collect(
-          memory, y_, n, begin, std::min(begin + block_, y_.windows),
+          memory, y_, n, begin, std::min(begin + block_, windows),
           [&](std::int64_t window, std::int64_t filter, std::int64_t pixel) {
             return std::pair(filter, offsets_.window[static_cast<std::size_t>(window)] +
                                          offsets_.pixel[static_cast<std::size_t>(pixel)]);
@@ -228,6 +257,8 @@ class KernelSum {
   Winners y_;
   PaddedImages images_;
   Taps taps_;
+  std::int64_t together_;  // images
+  std::size_t padded_;     // bytes of an image's copy
   PatchOffsets offsets_;
   std::vector<std::int32_t> rows_, patch_sums_;  // of an element of a patch; of a filter's patch
   void* w_;

@@ -23,89 +23,114 @@ PYNN_INLINE void for_each_vector(std::int64_t channels, const F& f, std::int64_t
     [left](auto* p, auto v) { store_first(p, v, left); }, c);
 }
 
-// The pixels of a window: where in x the first one lies, how far it is to the others, and numbers.
-template <class T>
-struct Window {
-  const T* from;
-  std::int64_t slice, row, pixel;
-  std::int64_t first, in_slice, in_row;
-  std::int64_t size[3];
+// The pixels of a window, as far as they lie in the image, from the first one on.
+struct Pixels {
+  std::int64_t count;
+  std::int64_t at[256];      // in elements
+  std::int32_t number[256];  // as pixels of the whole window are counted
+
+  __attribute__((noinline)) void set(const Pool& p, const Span* window) {
+    count = 0;
+    for (std::int64_t i0 = window[0].begin; i0 < window[0].end; ++i0)
+      for (std::int64_t i1 = window[1].begin; i1 < window[1].end; ++i1)
+        for (std::int64_t i2 = window[2].begin; i2 < window[2].end; ++i2) {
+          at[count] = (((i0 - window[0].begin) * p.in[1] + i1 - window[1].begin) * p.in[2] + i2 -
+                       window[2].begin) *
+                      p.channels;
+          number[count++] = static_cast<std::int32_t>((i0 * p.window[1] + i1) * p.window[2] + i2);
+        }
+  }
 };
 
-// The greatest of N vectors of each pixel and the pixel's number.
+// The greatest of N vectors of each pixel, and the pixel's number.
 template <class T, int N, class Read>
-PYNN_INLINE void find_winner(const Window<T>& w, std::int64_t channel, const Read& read,
-                             Vec<T> (&best)[N], Mask<Vec<T>> (&winner)[N]) {
+PYNN_INLINE void find_winner(const Pixels& pixels, const T* x, const Read& read, Vec<T> (&best)[N],
+                             Mask<Vec<T>> (&winner)[N]) {
   using V = Vec<T>;
   using M = Mask<V>;
   for (int n = 0; n < N; ++n) {
-    best[n] = read(w.from + channel + n * kLanes<T>);
-    winner[n] = broadcast<M>(static_cast<Elem<M>>(w.first));
+    best[n] = read(x + n * kLanes<T>);
+    winner[n] = broadcast<M>(pixels.number[0]);
   }
-  for (std::int64_t i = 0; i < w.size[0]; ++i) {
-    for (std::int64_t j = 0; j < w.size[1]; ++j) {
-      const T* at = w.from + channel + i * w.slice + j * w.row;
-      M number = broadcast<M>(static_cast<Elem<M>>(w.first + i * w.in_slice + j * w.in_row));
-      for (std::int64_t k = w.size[2]; k > 0; --k, at += w.pixel, number += 1) {
-        for (int n = 0; n < N; ++n) {
-          const V v = read(at + n * kLanes<T>);
-          const M better = (v > best[n]) | (v != v);
-          best[n] = select(better, v, best[n]);
-          winner[n] = select(better, number, winner[n]);
-        }
-      }
+  for (std::int64_t i = 1; i < pixels.count; ++i) {
+    const M number = broadcast<M>(pixels.number[i]);
+    for (int n = 0; n < N; ++n) {
+      const V v = read(x + pixels.at[i] + n * kLanes<T>);
+      const M better = (v > best[n]) | (v != v);
+      best[n] = select(better, v, best[n]);
+      winner[n] = select(better, number, winner[n]);
     }
   }
 }
 
-// All channels of one window. Two vectors of them go side by side; windows whose pixels a byte
-// cannot number are so large that this would gain nothing.
-template <class T, class I>
-PYNN_INLINE void pool_window(const Window<T>& window, std::int64_t channels, T* y, I* winners) {
+template <class T>
+void max_pool(const Pool& p, std::int64_t begin, std::int64_t end, const void* x, void* y,
+              void* winners) {
   constexpr int L = kLanes<T>;
-  std::int64_t done = 0;
-  if constexpr (sizeof(I) == 1) {
-    for (; done + 2 * L <= channels; done += 2 * L) {
+  Pixels all, some;
+  const Span whole[3] = {{0, p.window[0]}, {0, p.window[1]}, {0, p.window[2]}};
+  all.set(p, whole);
+  const auto pool = [&](std::int64_t image, const std::int64_t* o, const Span* box,
+                        std::int64_t to) {
+    const Pixels* pixels = &all;
+    if (box[0].size() * box[1].size() * box[2].size() < all.count) {
+      Span inside[3];
+      for (int axis = 0; axis < 3; ++axis)
+        inside[axis] = {place(p, axis, o[axis], box[axis].begin),
+                        place(p, axis, o[axis], box[axis].end)};
+      some.set(p, inside);
+      pixels = &some;
+    }
+    const std::int64_t first = (image * p.in[0] + box[0].begin) * p.in[1] * p.in[2] +
+                               box[1].begin * p.in[2] + box[2].begin;
+    const T* const from = static_cast<const T*>(x) + first * p.channels;
+    T* const best_to = static_cast<T*>(y) + to;
+    std::uint8_t* const winner_to = static_cast<std::uint8_t*>(winners) + to;
+    std::int64_t done = 0;
+    for (; done + 2 * L <= p.channels; done += 2 * L) {
       Vec<T> best[2];
       Mask<Vec<T>> winner[2];
       find_winner(
-          window, done, [](const T* at) { return load(at); }, best, winner);
+          *pixels, from + done, [](const T* at) { return load(at); }, best, winner);
       for (int n = 0; n < 2; ++n) {
-        store(y + done + n * L, best[n]);
-        store(winners + done + n * L, convert<I>(winner[n]));
+        store(best_to + done + n * L, best[n]);
+        store(winner_to + done + n * L, convert<std::uint8_t>(winner[n]));
       }
     }
-  }
-  const auto one = [&](const auto& read, const auto& write, std::int64_t c) {
-    Vec<T> best[1];
-    Mask<Vec<T>> winner[1];
-    find_winner(window, c, read, best, winner);
-    write(y + c, best[0]);
-    write(winners + c, convert<I>(winner[0]));
-  };
-  for_each_vector<T>(channels, one, done);
-}
-
-template <class T, class I>
-void max_pool(const Pool& p, std::int64_t begin, std::int64_t end, const void* x, void* y,
-              void* winners) {
-  const std::int64_t row = p.in[2] * p.channels, slice = p.in[1] * row;
-  const auto pool = [&](std::int64_t image, const std::int64_t* o, const Span* box,
-                        std::int64_t to) {
-    const std::int64_t first[3] = {box[0].begin, box[1].begin, box[2].begin};
-    Window<T> window;
-    window.from = static_cast<const T*>(x) + (image * p.in[0] + first[0]) * slice + first[1] * row +
-                  first[2] * p.channels;
-    window.slice = slice;
-    window.row = row;
-    window.pixel = p.channels;
-    window.first = tap(p, o, first);
-    window.in_slice = p.window[1] * p.window[2];
-    window.in_row = p.window[2];
-    for (int axis = 0; axis < 3; ++axis) window.size[axis] = box[axis].size();
-    pool_window(window, p.channels, static_cast<T*>(y) + to, static_cast<I*>(winners) + to);
+    const auto one = [&](const auto& read, const auto& write, std::int64_t c) {
+      Vec<T> best[1];
+      Mask<Vec<T>> winner[1];
+      find_winner(*pixels, from + c, read, best, winner);
+      write(best_to + c, best[0]);
+      write(winner_to + c, convert<std::uint8_t>(winner[0]));
+    };
+    for_each_vector<T>(p.channels, one, done);
   };
   for_each_pixel(p, p.out, {begin, end}, pixels_of, pool);
+}
+
+// For windows whose pixels a byte cannot number.
+template <class T>
+void max_pool_large(const Pool& p, std::int64_t begin, std::int64_t end, const void* x, void* y,
+                    void* winners) {
+  using V = Vec<T>;
+  using M = Mask<V>;
+  for_each_pixel(
+      p, p.out, {begin, end}, pixels_of,
+      [&](std::int64_t image, const std::int64_t* o, const Span* box, std::int64_t to) {
+        for_each_vector<T>(p.channels, [&](const auto& read, const auto& write, std::int64_t c) {
+          V best = broadcast<V>(reducer::max::identity<T>);
+          M winner = broadcast<M>(-1);
+          for_each_in(p, p.in, image, box, [&](const std::int64_t* i, std::int64_t from) {
+            const V v = read(static_cast<const T*>(x) + from + c);
+            const M better = (v > best) | (v != v) | (winner < 0);
+            best = select(better, v, best);
+            winner = select(better, broadcast<M>(static_cast<Elem<M>>(tap(p, o, i))), winner);
+          });
+          write(static_cast<T*>(y) + to + c, best);
+          write(static_cast<std::int32_t*>(winners) + to + c, convert<std::int32_t>(winner));
+        });
+      });
 }
 
 template <class T, class I>
@@ -165,8 +190,8 @@ void avg_pool_grad(const Pool& p, std::int64_t begin, std::int64_t end, const vo
 template <class T>
 void fill(Table& t) {
   constexpr std::size_t d = index(dtype_of<T>);
-  t.max_pool[0][d] = max_pool<T, std::uint8_t>;
-  t.max_pool[1][d] = max_pool<T, std::int32_t>;
+  t.max_pool[0][d] = max_pool<T>;
+  t.max_pool[1][d] = max_pool_large<T>;
   t.max_pool_grad[0][d] = max_pool_grad<T, std::uint8_t>;
   t.max_pool_grad[1][d] = max_pool_grad<T, std::int32_t>;
   t.avg_pool[d] = avg_pool<T>;
