@@ -37,31 +37,34 @@ class Leaders {
   std::vector<std::int64_t> leader_;
 };
 
-template <class T>
-Launch prepare_sum_equal(const Attrs& a, const View& dy, const View& index_view, const View& y) {
-  const TakeSizes s(a.more, index_view.shape, 0);
-  const std::int64_t bag = a.flag ? std::max<std::int64_t>(index_view.shape.back(), 1) : 1;
-  const std::int64_t width = std::min<std::int64_t>(s.inner, kAlignment / sizeof(T));
-  const std::int64_t across = s.inner == 0 ? 0 : (s.inner + width - 1) / width;
-  const Chunks chunks(across, kItemWork * static_cast<double>(s.count * width));
-  return [=, from = dy.as<const T>(), to = y.as<T>(), indices = Indices(index_view),
+Launch prepare_sum_equal(const Attrs& a, std::span<const View> in, std::span<const View> out) {
+  const TakeSizes s(a.more, in[1].shape, 0);
+  const DType dtype = in[0].dtype;
+  const auto item = static_cast<std::int64_t>(item_size(dtype));
+  const auto add =
+      kernels::table().pointwise[static_cast<int>(kernels::Pointwise::add)][index(dtype)];
+  const std::int64_t bag = a.flag ? std::max<std::int64_t>(in[1].shape.back(), 1) : 1;
+  const std::int64_t width = kAlignment / item, row = s.inner * item;  // row: bytes
+  const Chunks chunks((s.inner + width - 1) / width,
+                      kItemWork * static_cast<double>(s.count * width));
+  return [=, from = in[0].as<const char>(), to = out[0].as<char>(), indices = Indices(in[1]),
           leaders = std::make_shared<Leaders>(s.n, s.count)](const RunState&) {
     const std::int64_t* const leader = leaders->find(indices);
     chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
-      const std::int64_t column = begin * width;
-      const std::int64_t columns = std::min(end * width, s.inner) - column;
-      const auto bytes = static_cast<std::size_t>(columns) * sizeof(T);
+      const std::int64_t column = begin * width * item;
+      const auto columns = static_cast<std::size_t>(std::min(end * width, s.inner) - begin * width);
+      const std::size_t bytes = columns * static_cast<std::size_t>(item);
       for (std::int64_t i = 0; i < s.count; ++i) {
-        const T* const row = from + i / bag * s.inner + column;
-        T* const sum = to + leader[i] * s.inner + column;
+        const void* const operands[] = {to + leader[i] * row + column,
+                                        from + i / bag * row + column};
         if (leader[i] == i)
-          std::memcpy(sum, row, bytes);
+          std::memcpy(to + i * row + column, operands[1], bytes);
         else
-          for (std::int64_t j = 0; j < columns; ++j) sum[j] += row[j];
+          add(columns, to + leader[i] * row + column, operands, nullptr);
       }
       for (std::int64_t i = 0; i < s.count; ++i)
         if (leader[i] != i)
-          std::memcpy(to + i * s.inner + column, to + leader[i] * s.inner + column, bytes);
+          std::memcpy(to + i * row + column, to + leader[i] * row + column, bytes);
     });
   };
 }
@@ -77,11 +80,7 @@ void register_equal_rows(OpTable& table) {
     check_indices("sum_equal", in[1].dtype);
     return std::vector<TensorType>{{in[0].dtype, taken_shape(a.more, in[1].shape, 0)}};
   };
-  row.prepare = [](const Attrs& a, std::span<const View> in, std::span<const View> out) {
-    return with_addable(in[0].dtype, [&](auto item) {
-      return prepare_sum_equal<decltype(item)>(a, in[0], in[1], out[0]);
-    });
-  };
+  row.prepare = prepare_sum_equal;
   table.add(std::move(row));
 }
 
