@@ -20,11 +20,32 @@ PYNN_INLINE void enter(const Stage* s, std::size_t i, Vec<T> a, Vec<T> b, Vec<T>
   reinterpret_cast<Code<T>>(s->code)(s, i, a, b, c, d);
 }
 
+// Formulas of so many instructions that four copies of them side by side are no faster than a loop.
+template <class F>
+constexpr bool kLong = false;
+template <class T, template <class, class> class Form, class F>
+constexpr bool kLong<Form<T, F>> = kLong<F>;
+#define PYNN_LONG(name) \
+  template <>           \
+  constexpr bool kLong<formula::name> = true;
+PYNN_LONG(power)
+PYNN_LONG(sin)
+PYNN_LONG(cos)
+PYNN_LONG(erf)
+#undef PYNN_LONG
+
 // The stage acc = f(acc, x) with x = operand(k) for its k-th vector.
 template <class T, class Operand, class F>
 PYNN_INLINE void advance(const Stage* s, std::size_t i, const Operand& operand, const F& f,
                          Vec<T> a, Vec<T> b, Vec<T> c, Vec<T> d) {
-  enter<T>(s + 1, i, f(a, operand(0)), f(b, operand(1)), f(c, operand(2)), f(d, operand(3)));
+  if constexpr (kLong<F>) {
+    Vec<T> acc[4] = {a, b, c, d};
+#pragma GCC unroll 1
+    for (int k = 0; k < 4; ++k) acc[k] = f(acc[k], operand(k));
+    enter<T>(s + 1, i, acc[0], acc[1], acc[2], acc[3]);
+  } else {
+    enter<T>(s + 1, i, f(a, operand(0)), f(b, operand(1)), f(c, operand(2)), f(d, operand(3)));
+  }
 }
 
 // Memory beyond the caches takes longer than a few blocks in flight can hide, so what comes some
