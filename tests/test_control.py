@@ -297,6 +297,52 @@ def test_while_loop_without_a_bound_has_no_gradient() -> None:
         pynn.grad(lambda x: pynn.while_loop(lambda x: x < 9.0, lambda x: x * x, x))(2.0)
 
 
+def separate(h: Any, x: Any, u: Any, b: Any, scale: Any) -> Any:
+    """Compute rows each from itself: products, slices, a row's softmax, values that rows share."""
+    z = ops.dense(h, u, b) + ops.concatenate([x, x], -1)
+    left, right = ops.split(z, 2, axis=-1)
+    gate = ops.softmax(left * scale, axis=-1)
+    return gate * h + ops.sum(right, -1, keepdims=True) * 0.1 + h @ u[:, :H].transpose(1, 0) * 0.1
+
+
+def mixed(h: Any, x: Any, u: Any, b: Any, scale: Any) -> Any:
+    """Compute rows that depend on each other."""
+    return separate(h, x, u, b, scale) - ops.mean(h, 0)
+
+
+@pytest.mark.parametrize("body", [separate, mixed])
+def test_many_rows_give_what_the_steps_one_by_one_give(
+    rng: np.random.Generator, body: Callable[..., Any]
+) -> None:
+    rows, length = 33, 40
+    u, b = (pynn.Variable(rng.normal(size=s) * 0.4, dtype="float64") for s in [(H, 2 * H), 2 * H])
+    x, h = rng.normal(size=(length, rows, H)), rng.normal(size=(rows, H))
+    scale = rng.normal(size=(rows, 1))
+
+    def loop(recorder: Recorder, x: Any, h: Any, scale: Any) -> list[Any]:
+        state, ys = h, []
+        for t in range(length):
+            state = body(state, x[t], u, b, scale)
+            ys.append(state)
+        return results(recorder, state, ops.stack(ys), [x, h, scale, u, b])
+
+    def scanned(recorder: Recorder, x: Any, h: Any, scale: Any) -> list[Any]:
+        def step(h: Any, x: Any) -> tuple[Any, Any]:
+            h = body(h, x, u, b, scale)
+            return h, h
+
+        last, ys = pynn.scan(step, h, x)
+        return results(recorder, last, ys, [x, h, scale, u, b])
+
+    def results(recorder: Recorder, last: Any, ys: Any, sources: list[Any]) -> list[Any]:
+        loss = ops.sum(ys * ys) + ops.sum(last)
+        return [last, ys, *recorder.gradient(loss, sources)]
+
+    wanted = recorded(loop, x, h, scale)
+    for got, expected in zip(recorded(scanned, x, h, scale), wanted, strict=True):
+        np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-11)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [

@@ -14,13 +14,17 @@ from pynn._native import Recorder
 from pynn.layers import (
     GRU,
     LSTM,
+    RNN,
     Bidirectional,
     Dense,
     Embedding,
     Lambda,
+    Layer,
+    LSTMCell,
     Masking,
     RepeatVector,
     SimpleRNN,
+    StackedRNNCells,
 )
 
 KINDS = [SimpleRNN, LSTM, GRU]
@@ -202,9 +206,87 @@ def test_a_network_trains_through_states(x: np.ndarray[Any, Any]) -> None:
     assert losses[-1] < 0.1 * losses[0]
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stateful_layer_goes_on_where_the_last_call_stopped(
+    kind: Any, x: np.ndarray[Any, Any]
+) -> None:
+    options: Any = {"return_sequences": True, "dtype": "float64"}
+    plain, layer = kind(4, **options), kind(4, stateful=True, **options)
+    y = plain(x)
+    layer(x)
+    layer.set_weights(plain.get_weights())
+    layer.reset_states()
+    parts = [layer(x[:, :2]), layer(x[:, 2:])]
+    np.testing.assert_allclose(np.concatenate(parts, 1), y, rtol=1e-12)
+    np.testing.assert_allclose(layer(x[:3]), y[:3], rtol=1e-12)  # other rows, other states
+    assert np.abs(layer(x) - y).max() > 1e-3
+    first = [np.full((6, 4), 0.5)] * len(layer.state_size)
+    layer.reset_states(first)
+    np.testing.assert_allclose(layer(x), plain(x, first), rtol=1e-12)
+
+
+def test_states_that_are_kept_are_no_weights_and_training_moves_them_on(
+    x: np.ndarray[Any, Any],
+) -> None:
+    layer = GRU(3, stateful=True, input_shape=(5, 3))
+    net = pynn.Network([layer, Dense(1)])
+    net.use("mse", pynn.optimizers.SGD(0.0))
+    net.fit(x, x[:, 0, :1], batch_size=6, epochs=2, shuffle=False, verbose=0)
+    assert len(net.weights) == 5
+    after = net.predict(x)
+    layer.reset_states()
+    for _ in range(3):
+        again = net.predict(x)
+    np.testing.assert_allclose(after, again, rtol=1e-6)
+
+
+def test_a_layer_and_its_cell_step_by_step_agree(x: np.ndarray[Any, Any]) -> None:
+    cell = StackedRNNCells([LSTMCell(4), LSTMCell(2)])
+    layer = RNN(cell, return_sequences=True, return_state=True, dtype="float64")
+    y, *last = layer(x)
+    states: Any = [np.zeros((6, n)) for n in cell.state_size]
+    for t in range(5):
+        out, states = cell(x[:, t], states)
+        np.testing.assert_allclose(out, y[:, t], rtol=1e-12)
+    for a, b in zip(states, last, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-12)
+
+
+def test_both_ways_with_a_cell_of_ones_own(x: np.ndarray[Any, Any]) -> None:
+    class Sum(Layer):
+        state_size = 3
+
+        def forward(self, x: Any, states: Any) -> Any:
+            total = states[0] + x
+            return total, [total]
+
+    y = Bidirectional(RNN(Sum(), return_sequences=True), dtype="float64")(x)
+    backwards = x[:, ::-1].cumsum(1)[:, ::-1]
+    np.testing.assert_allclose(y, np.concatenate([x.cumsum(1), backwards], -1), rtol=1e-12)
+
+
+class Odd(Layer):
+    """A cell that forgets to return its states."""
+
+    state_size = 3
+
+    def forward(self, x: Any, states: Any) -> Any:
+        return x
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
+        (lambda: RNN(3), TypeError, "RNN: cell expects a cell, a layer of one step, got 3"),  # type: ignore[arg-type]
+        (lambda: RNN(Dense(3)), ValueError, "RNN: cell: Dense 'dense' needs a state_size"),
+        (lambda: RNN(Odd())(ONES), TypeError, r"Odd 'odd': forward\(x, states\) .* \(y, states\)"),
+        (lambda: StackedRNNCells([]), TypeError, r"expects a list of cells, got \[\]"),
+        (
+            lambda: LSTMCell(3)(ONES[:, 0], [np.ones((2, 3))]),
+            ValueError,
+            r"lstm_cell' expects states of shapes \[\(2, 3\), \(2, 3\)\], got \(2, 3\)",
+        ),
+        (lambda: GRU(3).reset_states(), ValueError, "gru' is not stateful"),
         (lambda: LSTM(0), ValueError, "LSTM: units expects an integer of at least 1, got 0"),
         (lambda: GRU(3, dropout=1.5), ValueError, "GRU: dropout"),
         (lambda: SimpleRNN(3, "tan"), ValueError, "tan"),

@@ -50,6 +50,22 @@ class Body {
   virtual std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying,
                                   std::size_t visible, const RunState& state) const = 0;
 
+  // The body ready to run `length` times over inputs that stay as they are and others that don't,
+  // of which the first `carries` are replaced by outputs. Where no run mixes the rows of a batch it
+  // is made in parts, which can run at the same time: each an instance for some of the rows.
+  class Loop {
+   public:
+    struct Part {
+      std::unique_ptr<Instance> body;
+      std::int64_t first, rows;  // of the batch: what its inputs and outputs have of one
+    };
+    virtual ~Loop() = default;
+    virtual void start(const RunState& state) = 0;  // computes what is the same in all runs
+    virtual std::span<const Part> parts() const = 0;
+  };
+  virtual std::unique_ptr<Loop> loop(std::span<const View> bound, std::size_t carries,
+                                     std::int64_t length) const = 0;
+
   virtual BodyGradient differentiate(const BodyGradientArgs& args) const = 0;
 };
 
@@ -57,25 +73,26 @@ struct BodyGradient {
   std::shared_ptr<const Body> forward;  // the body with more outputs, of which `saved` are some;
                                         // null where it has them all
   // (seeds of replaced inputs, sums so far, other seeds, inputs[read], saved) ->
-  // (gradients of replaced inputs, sums, other gradients, factors), each in order.
+  // (gradients of replaced inputs, sums, other gradients, operands of totals), each in
+  // order.
   std::shared_ptr<const Body> backward;
   std::vector<std::size_t> sums;   // shared inputs whose gradient is added up
   std::vector<std::size_t> saved;  // outputs of `forward` that `backward` reads
   std::vector<std::size_t> read;   // inputs that `backward` reads
-  // Shared inputs whose gradient is a product of matrices: summed over all runs it is one product
-  // of the factors, stacked.
-  struct Factor {
+  // Shared inputs whose gradient is a product of matrices, or a sum over leading axes: over all
+  // runs it is one product or sum of the operands, stacked.
+  struct Operand {
     enum class From : std::uint8_t { backward, forward, input } from;
     std::size_t index;  // output of a body, or input
-    std::int64_t columns;
+    Shape shape;        // in one run
   };
-  struct Product {
+  struct Total {
     std::size_t input;
     const Op* op;
     Attrs attrs;
-    Factor left, right;  // left^T right
+    std::vector<Operand> operands;  // of a product left^T right both, of a sum one
   };
-  std::vector<Product> products;
+  std::vector<Total> totals;
   std::vector<char> reaches;  // inputs that a gradient reaches; where `once`, others have no output
 };
 

@@ -6,6 +6,7 @@
 #include "ops/body.h"
 #include "ops/ops.h"
 #include "runtime/rng.h"
+#include "runtime/thread_pool.h"
 
 namespace pynn {
 
@@ -146,15 +147,68 @@ std::vector<TensorType> infer_scan(const Attrs& a, std::span<const TensorType> i
   return out;
 }
 
-// A row of memory that the loop copies from or to, one row further with each run.
-struct Rows {
-  View inside;
-  char* memory;
-  std::size_t bytes;
-  char* row(std::int64_t i) const { return memory + static_cast<std::size_t>(i) * bytes; }
-  void clear(std::int64_t from, std::int64_t to) const {
-    std::memset(row(from), 0, static_cast<std::size_t>(to - from) * bytes);
+// A part of a loop, bound to its rows of what the loop reads and writes.
+class LoopPart {
+ public:
+  LoopPart(const Body::Loop::Part& part, const Counts& n, std::span<const View> in,
+           std::span<const View> out)
+      : body_(*part.body), length_(n.length) {
+    // What has rows of the batch has fewer here: they lie together.
+    const auto start = [&](const View& inside, const View& whole, std::size_t count) {
+      const std::size_t bytes = inside.bytes();
+      const std::size_t skipped =
+          bytes / static_cast<std::size_t>(part.rows) * static_cast<std::size_t>(part.first);
+      return whole.as<char>() + (bytes * count == whole.bytes() ? 0 : skipped);
+    };
+    const auto length = static_cast<std::size_t>(n.length);
+    for (std::size_t i = 0; i < n.carries; ++i)
+      carries_.push_back({start(body_.input(i), in[i], 1), body_.input(i), body_.output(i),
+                          start(body_.output(i), out[i], 1)});
+    for (std::size_t i = n.carries; i < n.shared_from; ++i)
+      xs_.push_back({body_.input(i), start(body_.input(i), in[i], length), row_of(in[i])});
+    for (std::size_t i = n.carries; i < out.size(); ++i)
+      ys_.push_back({body_.output(i), start(body_.output(i), out[i], length), row_of(out[i])});
   }
+
+  // Runs for the first `rows` rows, as long as `more` is true if there is such a value.
+  void run(RunState state, std::int64_t rows, const bool* more, bool reverse) const {
+    for (const Carry& c : carries_) std::memcpy(c.before.data, c.first, c.before.bytes());
+    std::int64_t t = 0;
+    for (; t < rows && (more == nullptr || *more); ++t, ++state.run) {
+      const auto row = static_cast<std::size_t>(reverse ? rows - 1 - t : t);
+      for (const Rows& x : xs_)
+        std::memcpy(x.inside.data, x.memory + row * x.step, x.inside.bytes());
+      body_.run(state);
+      for (const Rows& y : ys_)
+        std::memcpy(y.memory + row * y.step, y.inside.data, y.inside.bytes());
+      for (const Carry& c : carries_) copy_bytes(c.after, c.before);
+    }
+    for (; t < length_; ++t)
+      for (const Rows& y : ys_)
+        std::memset(y.memory + static_cast<std::size_t>(t) * y.step, 0, y.inside.bytes());
+    for (const Carry& c : carries_) std::memcpy(c.last, c.before.data, c.before.bytes());
+  }
+
+ private:
+  struct Carry {
+    char* first;
+    View before, after;
+    char* last;
+  };
+  // Memory that the loop copies from or to, `step` bytes further with each run.
+  struct Rows {
+    View inside;
+    char* memory;
+    std::size_t step;
+  };
+  std::size_t row_of(const View& stacked) const {
+    return length_ == 0 ? 0 : stacked.bytes() / static_cast<std::size_t>(length_);
+  }
+
+  Body::Instance& body_;
+  std::int64_t length_;
+  std::vector<Carry> carries_;
+  std::vector<Rows> xs_, ys_;
 };
 
 Launch prepare_scan(const Attrs& a, std::span<const View> in, std::span<const View> out) {
@@ -163,41 +217,37 @@ Launch prepare_scan(const Attrs& a, std::span<const View> in, std::span<const Vi
   in = n.inputs(in);
   std::vector<View> bound(in.begin(), in.end());
   for (std::size_t i = 0; i < n.shared_from; ++i) bound[i].data = nullptr;
-  const std::shared_ptr<Body::Instance> body = a.body->instance(bound);
-  struct Carry {
-    View first, before, after, last;
-  };
-  std::vector<Carry> carries;
-  std::vector<Rows> xs, ys;
-  for (std::size_t i = 0; i < n.carries; ++i)
-    carries.push_back({in[i], body->input(i), body->output(i), out[i]});
-  for (std::size_t i = n.carries; i < n.shared_from; ++i)
-    xs.push_back({body->input(i), in[i].as<char>(), body->input(i).bytes()});
-  for (std::size_t i = n.carries; i < out.size(); ++i)
-    ys.push_back({body->output(i), out[i].as<char>(), body->output(i).bytes()});
-  const bool* more = n.trips == Trips::conditional ? body->input(0).as<const bool>() : nullptr;
-  return [=, attrs = a](const RunState& state) {
+  const std::shared_ptr<Body::Loop> loop = a.body->loop(bound, n.carries, n.length);
+  std::vector<LoopPart> parts;
+  for (const Body::Loop::Part& part : loop->parts()) parts.emplace_back(part, n, in, out);
+  const bool conditional = n.trips == Trips::conditional;
+  const bool* first = conditional ? in[0].as<const bool>() : nullptr;
+  const bool* more = conditional ? loop->parts()[0].body->input(0).as<const bool>() : nullptr;
+  return [=, parts = std::move(parts), attrs = a](const RunState& state) {
     RunState inner = inner_state(attrs, state);
     const auto length = static_cast<std::uint64_t>(n.length);
     inner.run *= length;
     inner.call *= length;
-    for (const Carry& c : carries) copy_bytes(c.first, c.before);
     const std::int64_t rows = count != nullptr ? *count : n.length;
-    std::int64_t t = 0;
-    for (; t < rows && (more == nullptr || *more); ++t, ++inner.run) {
-      const std::int64_t row = attrs.flag ? rows - 1 - t : t;
-      for (const Rows& x : xs) std::memcpy(x.inside.data, x.row(row), x.bytes);
-      body->run(inner);
-      for (const Rows& y : ys) std::memcpy(y.row(row), y.inside.data, y.bytes);
-      for (const Carry& c : carries) copy_bytes(c.after, c.before);
-    }
-    for (const Rows& y : ys) y.clear(t, n.length);
-    for (const Carry& c : carries) copy_bytes(c.before, c.last);
+    if (rows > 0 && (first == nullptr || *first)) loop->start(inner);
+    parallel_for(parts.size(), [&](std::size_t i) { parts[i].run(inner, rows, more, attrs.flag); });
   };
 }
 
-// A factor of all runs: (length, rows, columns) as (length rows, columns).
-Tensor stacked(const Tensor& x, std::int64_t columns) { return ops::reshape(x, {-1, columns}); }
+// The sum over all runs of a product or of a sum over leading axes, from the operands of all runs.
+Tensor total(const BodyGradient::Total& t, std::span<const Tensor> operands) {
+  if (operands.size() == 2) {
+    // (length, rows, columns) as (length rows, columns)
+    const Tensor left = ops::reshape(operands[0], {-1, t.operands[0].shape.back()});
+    const Tensor right = ops::reshape(operands[1], {-1, t.operands[1].shape.back()});
+    return apply1(*t.op, t.attrs, {ops::swap_last(left), right});
+  }
+  Shape shape = t.operands[0].shape;
+  shape.insert(0, operands[0].shape()[0]);
+  Attrs attrs = t.attrs;
+  attrs.dims.push_back(attrs.dims.rank());
+  return apply1(*t.op, attrs, {ops::reshape(operands[0], shape)});
+}
 
 // The gradient runs the other way: over the values that the forward loop gives as well.
 std::vector<Tensor> gradient_scan(const GradientArgs& g) {
@@ -266,15 +316,15 @@ std::vector<Tensor> gradient_scan(const GradientArgs& g) {
   for (const std::size_t i : d.sums) out[i] = found[next++];
   for (std::size_t i = n.carries; i < n.shared_from; ++i)
     if (args.wanted[i]) out[i] = found[next++];
-  for (const BodyGradient::Product& p : d.products) {
-    const auto factor = [&](const BodyGradient::Factor& f) {
-      using From = BodyGradient::Factor::From;
-      const Tensor& x = f.from == From::backward  ? found[f.index]
-                        : f.from == From::forward ? outputs[f.index]
-                                                  : inputs[f.index];
-      return stacked(x, f.columns);
-    };
-    out[p.input] = apply1(*p.op, p.attrs, {ops::swap_last(factor(p.left)), factor(p.right)});
+  for (const BodyGradient::Total& t : d.totals) {
+    std::vector<Tensor> operands;
+    for (const BodyGradient::Operand& o : t.operands) {
+      using From = BodyGradient::Operand::From;
+      operands.push_back(o.from == From::backward  ? found[o.index]
+                         : o.from == From::forward ? outputs[o.index]
+                                                   : inputs[o.index]);
+    }
+    out[t.input] = total(t, operands);
   }
   if (n.trips == Trips::counted) out.insert(out.begin(), Tensor());
   return out;

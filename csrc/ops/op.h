@@ -70,6 +70,10 @@ enum Trait : std::uint32_t {
   kScatter = 16384,   // values, indices along axis attrs.dims[0] -> sums of values, zero elsewhere
   kZero = 32768,      // pointwise, of two operands: zero where either is
   kNeutral = 65536,   // pointwise, of two operands: the first where the second is zero
+  kPart = 131072,     // x with attrs.dims before and attrs.more after it along each axis, of value
+                      // reals[0]; steps: how far apart its elements come to lie
+  kJoin = 262144,     // the inputs side by side along axis attrs.dims[0]; it reads none that lies
+                      // where it belongs already
 };
 
 // Rows [row, row + rows) and columns [column, column + columns) of a matrix.
@@ -140,6 +144,7 @@ struct Op {
   // attributes), that pick what lies at the indices, and that put it there (x, indices, values),
   // perhaps into the memory of x.
   std::string summing, picking, putting;
+  std::string joined;  // kPart: the kJoin row that a sum of parts is where no two overlap
 
   kernels::Pointwise pointwise = kernels::Pointwise::count;      // kPointwise; count: a cast
   kernels::Activation activation = kernels::Activation::linear;  // kActivation

@@ -260,7 +260,7 @@ Launch prepare_concatenate(const Attrs& a, std::span<const View> in, std::span<c
   std::int64_t at = 0;
   for (const View& x : in) {
     const View part{out[0].at(at * out[0].strides[axis]), x.dtype, x.shape, out[0].strides};
-    copies.push_back(strided_copy(x, part));
+    if (x.data != part.data) copies.push_back(strided_copy(x, part));
     at += x.shape[axis];
   }
   return [copies = std::move(copies)](const RunState& state) {
@@ -393,6 +393,7 @@ void register_shape_ops(OpTable& table) {
 
   Op concatenate;
   concatenate.name = "concatenate";
+  concatenate.traits = kJoin;
   concatenate.arity = -1;
   concatenate.infer = infer_concatenate;
   concatenate.prepare = prepare_concatenate;
@@ -401,6 +402,8 @@ void register_shape_ops(OpTable& table) {
 
   Op pad;
   pad.name = "pad";
+  pad.traits = kPart;
+  pad.joined = "concatenate";
   pad.infer = infer_pad;
   pad.prepare = prepare_pad;
   pad.gradient = gradient_pad;

@@ -7,6 +7,7 @@
 #include "ops/chain.h"
 #include "ops/ops.h"
 #include "program/instances.h"
+#include "program/loop.h"
 #include "program/passes.h"
 
 namespace pynn {
@@ -30,7 +31,11 @@ class ProgramBody : public Body {
   const std::vector<TensorType>& outputs() const override { return outputs_; }
   std::uint32_t traits() const override { return traits_; }
   std::unique_ptr<Instance> instance(std::span<const View> bound) const override {
-    return std::make_unique<BodyInstance>(program_, bound);
+    return std::make_unique<BodyInstance>(with_memory(program_, bound));
+  }
+  std::unique_ptr<Loop> loop(std::span<const View> bound, std::size_t carries,
+                             std::int64_t length) const override {
+    return make_loop(with_memory(program_, bound), bound, carries, length);
   }
   std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying, std::size_t visible,
                           const RunState& state) const override;
@@ -66,7 +71,7 @@ class Differentiation {
     collect();
     Program joint = recorder_->program();
     find_reads(joint);
-    for (Cut& factor : factors_) place(joint, factor);
+    for (const Cut& operand : operands_) place(joint, operand);
 
     BodyGradient result = std::move(result_);
     if (!saved_.empty()) result.forward = std::make_shared<ProgramBody>(forward(joint), origin_);
@@ -75,11 +80,10 @@ class Differentiation {
   }
 
  private:
-  using Factor = BodyGradient::Factor;
+  using Operand = BodyGradient::Operand;
   struct Cut {
     SlotId slot;
-    std::size_t product;
-    bool left;
+    std::size_t total, operand;
   };
 
   SlotId input_slot(std::size_t i) const { return program_.inputs[i]; }
@@ -134,23 +138,28 @@ class Differentiation {
     }
   }
 
-  // Notes the factors of a gradient that is the product of two matrices.
+  // Notes the operands of a gradient that is the product of two matrices or a sum over leading
+  // axes.
   bool defer(std::size_t input, const Tensor& gradient) {
     const Step* found = recorder_->producer(gradient);
-    if (found == nullptr || !found->op->is(kProduct) || found->inputs.size() != 2 ||
-        found->attrs.activation != kernels::Activation::linear)
-      return false;
+    if (found == nullptr) return false;
     const Step step = *found;  // emitting steps moves it
-    const Tensor left = recorder_->tensor(step.inputs[0]),
-                 right = recorder_->tensor(step.inputs[1]);
-    if (left.rank() != 2 || right.rank() != 2) return false;
-    const std::size_t product = result_.products.size();
-    factors_.push_back({base(ops::swap_last(left)), product, true});
-    factors_.push_back({base(right), product, false});
-    const auto factor = [](const Tensor& x, int axis) {
-      return Factor{Factor::From::backward, 0, x.shape()[axis]};
-    };
-    result_.products.push_back({input, step.op, step.attrs, factor(left, 0), factor(right, 1)});
+    std::vector<Tensor> operands;
+    for (const SlotId in : step.inputs) operands.push_back(recorder_->tensor(in));
+    const Dims& axes = step.attrs.dims;
+    bool leading = step.op->is(kSum) && !axes.empty() && !step.attrs.flag;
+    for (int i = 0; leading && i < axes.rank(); ++i) leading = axes[i] == i;
+    const bool matrices = step.op->is(kProduct) && operands.size() == 2 &&
+                          step.attrs.activation == kernels::Activation::linear &&
+                          operands[0].rank() == 2 && operands[1].rank() == 2;
+    if (!leading && !matrices) return false;
+    if (matrices) operands[0] = ops::swap_last(operands[0]);
+    BodyGradient::Total total{input, step.op, step.attrs, {}};
+    for (const Tensor& x : operands) {
+      operands_.push_back({base(x), result_.totals.size(), total.operands.size()});
+      total.operands.push_back({Operand::From::backward, 0, x.shape()});
+    }
+    result_.totals.push_back(std::move(total));
     return true;
   }
 
@@ -175,8 +184,8 @@ class Differentiation {
     std::vector<SlotId> pending;
     for (const std::vector<SlotId>* group : {&first_, &sums_, &others_})
       pending.insert(pending.end(), group->begin(), group->end());
-    for (const Cut& factor : factors_)
-      if (!available(joint, factor.slot)) pending.push_back(factor.slot);
+    for (const Cut& operand : operands_)
+      if (!available(joint, operand.slot)) pending.push_back(operand.slot);
     while (!pending.empty()) {
       const SlotId slot = pending.back();
       pending.pop_back();
@@ -229,16 +238,21 @@ class Differentiation {
   }
 
   void place(const Program& joint, const Cut& cut) {
-    BodyGradient::Product& product = result_.products[cut.product];
-    Factor& factor = cut.left ? product.left : product.right;
+    Operand& operand = result_.totals[cut.total].operands[cut.operand];
     if (!available(joint, cut.slot)) {
-      factor.index = first_.size() + sums_.size() + others_.size() + outputs_.size();
-      outputs_.push_back(cut.slot);
+      std::vector<SlotId> stacked = others_;  // may have it already
+      stacked.insert(stacked.end(), outputs_.begin(), outputs_.end());
+      const auto known = std::find(stacked.begin(), stacked.end(), cut.slot);
+      if (known == stacked.end()) outputs_.push_back(cut.slot);
+      operand.index =
+          first_.size() + sums_.size() + static_cast<std::size_t>(known - stacked.begin());
     } else if (joint.slots[at(cut.slot)].role == Slot::Role::input &&
                input_index(cut.slot) >= args_.replaced) {
-      factor = {Factor::From::input, input_index(cut.slot), factor.columns};
+      operand.from = Operand::From::input;
+      operand.index = input_index(cut.slot);
     } else {
-      factor = {Factor::From::forward, stacked_output(cut.slot), factor.columns};
+      operand.from = Operand::From::forward;
+      operand.index = stacked_output(cut.slot);
     }
   }
 
@@ -296,9 +310,9 @@ class Differentiation {
   std::size_t forward_steps_;
   std::vector<Tensor> gradients_;
   std::vector<SlotId> first_seeds_, seeds_, so_far_;     // inputs of the gradient
-  std::vector<SlotId> first_, sums_, others_, outputs_;  // its outputs; the last are factors
+  std::vector<SlotId> first_, sums_, others_, outputs_;  // its outputs; the last are operands
   std::vector<SlotId> saved_, read_saved_;               // kept by the forward run
-  std::vector<Cut> factors_;
+  std::vector<Cut> operands_;                            // of totals
   std::vector<char> keep_;
   BodyGradient result_;
 };

@@ -21,15 +21,17 @@ bool has_effect(const Step& step) { return (traits_of(*step.op, step.attrs) & kE
 }  // namespace
 
 struct Executable::Plan {
-  Plan(Program recorded, Captures captures) : program(std::move(recorded)) {
+  Plan(Program recorded, Captures captures, BatchRows part)
+      : program(std::move(recorded)), rows(std::move(part)) {
     if (captures == Captures::constant) fold_constants(program);
     remove_dead_steps(program);
+    join_parts(program);
     fuse_epilogues(program);
     keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);
     write_touched(program);
     const std::vector<Cluster> clusters = schedule(program);
-    memory = plan_memory(program, clusters);
+    memory = plan_memory(program, clusters, place_parts(program, clusters));
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
     for (const Cluster& cluster : clusters) {
       launches.push_back(cluster.chain ? bind_chain(cluster)
@@ -54,7 +56,20 @@ struct Executable::Plan {
     View v = s.layout;
     const bool resides = root.role == Slot::Role::capture || memory.offsets[at(s.root)] >= 0;
     v.data = resides ? base + s.offset_bytes() : nullptr;
+    return rows.axes.empty() ? v : cut(v, rows.axes[at(slot)]);
+  }
+  View cut(View v, int axis) const {
+    if (axis < 0) return v;
+    if (v.data != nullptr) v.data = v.at(rows.begin * v.strides[axis]);
+    v.shape[axis] = rows.count;
     return v;
+  }
+  // An operand of the pointwise step that computes `out`: with rows too if it has one for each.
+  View operand(SlotId slot, SlotId out) const {
+    const View v = view(slot);
+    if (rows.axes.empty() || rows.axes[at(slot)] >= 0 || rows.axes[at(out)] < 0) return v;
+    const int axis = rows.axes[at(out)] - program.slots[at(out)].type.shape.rank() + v.shape.rank();
+    return axis < 0 || v.shape[axis] == 1 ? v : cut(v, axis);
   }
 
   Launch bind_step(const Step& step,
@@ -91,7 +106,9 @@ struct Executable::Plan {
       return node == nodes.end() ? source(slot) : static_cast<int>(sources.size()) + node->second;
     };
 
-    for (const SlotId slot : sources) spec.sources.push_back(view(slot));
+    const SlotId result = steps.empty() ? program.stores[cluster.stores[0]].value
+                                        : program.steps[steps[0]].outputs[0];
+    for (const SlotId slot : sources) spec.sources.push_back(operand(slot, result));
     for (const std::size_t s : steps) {
       const Step& step = program.steps[s];
       ChainSpec::Node node{step.op, &step.attrs, {}};
@@ -146,6 +163,7 @@ struct Executable::Plan {
   }
 
   Program program;
+  BatchRows rows;
   MemoryPlan memory;
   std::shared_ptr<void> arena;
   std::vector<Launch> launches;
@@ -154,8 +172,8 @@ struct Executable::Plan {
   std::vector<View> inputs, outputs, written;
 };
 
-Executable::Executable(Program program, Captures captures)
-    : plan_(std::make_unique<Plan>(std::move(program), captures)) {}
+Executable::Executable(Program program, Captures captures, BatchRows rows)
+    : plan_(std::make_unique<Plan>(std::move(program), captures, std::move(rows))) {}
 Executable::~Executable() = default;
 
 const View& Executable::input(std::size_t i) const { return plan_->inputs.at(i); }

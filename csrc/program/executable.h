@@ -12,6 +12,12 @@
 
 namespace pynn {
 
+// Rows [begin, begin + count) of the batch whose axes `row_axes` gave for a program; else all.
+struct BatchRows {
+  std::vector<int> axes;
+  std::int64_t begin = 0, count = 0;
+};
+
 class Executable {
  public:
   // What may be assumed of captures: that they change between replays and are stored to, or that
@@ -19,8 +25,8 @@ class Executable {
   enum class Captures : std::uint8_t { variable, constant };
 
   // Compiles `program`. `outputs` are kept; steps that neither an output nor a store needs are
-  // dropped.
-  explicit Executable(Program program, Captures captures = Captures::variable);
+  // dropped. With `rows`, these are all that is computed, and inputs and outputs are their parts.
+  explicit Executable(Program program, Captures captures = Captures::variable, BatchRows rows = {});
   ~Executable();
   Executable(const Executable&) = delete;
   Executable& operator=(const Executable&) = delete;

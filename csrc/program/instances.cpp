@@ -8,6 +8,8 @@ namespace {
 
 constexpr std::size_t kIdle = 4;
 
+}  // namespace
+
 Program with_memory(Program program, std::span<const View> bound) {
   for (std::size_t i = 0; i < bound.size(); ++i) {
     if (bound[i].data == nullptr) {
@@ -22,16 +24,11 @@ Program with_memory(Program program, std::span<const View> bound) {
   return program;
 }
 
-}  // namespace
-
-BodyInstance::BodyInstance(Program program, std::span<const View> bound)
-    : executable_(with_memory(std::move(program), bound)) {}
-
 std::shared_ptr<BodyInstance> Instances::lend(const Program& program, std::span<const View> bound) {
   Key key;
   for (const View& view : bound) key.push_back(view.data);
   std::unique_ptr<BodyInstance> instance = take(key);
-  if (instance == nullptr) instance = std::make_unique<BodyInstance>(program, bound);
+  if (instance == nullptr) instance = std::make_unique<BodyInstance>(with_memory(program, bound));
   return {instance.release(), [pool = weak_from_this(), key](BodyInstance* used) {
             std::unique_ptr<BodyInstance> back(used);
             if (const auto alive = pool.lock()) alive->keep(key, std::move(back));

@@ -12,13 +12,18 @@
 
 namespace pynn {
 
+// The program with those of its inputs as captures that have memory in `bound`.
+Program with_memory(Program program, std::span<const View> bound);
+
 // A program bound to memory outside for some of its inputs.
 class BodyInstance : public Body::Instance {
  public:
-  BodyInstance(Program program, std::span<const View> bound);
+  explicit BodyInstance(Program program, BatchRows rows = {})
+      : executable_(std::move(program), Executable::Captures::variable, std::move(rows)) {}
   const View& input(std::size_t i) const override { return executable_.input(i); }
   const View& output(std::size_t i) const override { return executable_.output(i); }
   void run(const RunState& state) override { executable_.run(state); }
+  const Program& program() const { return executable_.program(); }
 
  private:
   Executable executable_;

@@ -19,6 +19,10 @@ void fold_constants(Program& program);
 // Drops the steps that no output, store or effect needs. Slots keep their numbers.
 void remove_dead_steps(Program& program);
 
+// A sum of parts that lie side by side, such as the gradient of something cut to pieces, puts them
+// there.
+void join_parts(Program& program);
+
 // Products take the bias and the activation that follow into their epilogue.
 void fuse_epilogues(Program& program);
 
@@ -48,11 +52,20 @@ struct Cluster {
 // dependency and lets stores overwrite only what nobody reads any more.
 std::vector<Cluster> schedule(const Program& program);
 
+// Has chains compute what is put side by side where it belongs, if nothing else minds: those slots
+// get their layout there. Returns for each slot what it is a part of, or -1.
+std::vector<SlotId> place_parts(Program& program, const std::vector<Cluster>& clusters);
+
+// Which axis of each slot counts the rows of a batch, -1 for none, if every step computes a row
+// from that row alone; else empty. `batched`: the inputs whose first axis counts them.
+std::vector<int> row_axes(const Program& program, std::int64_t rows, std::span<const char> batched);
+
 // Byte offsets in one arena, per slot; -1 for slots that need no memory of their own.
 struct MemoryPlan {
   std::vector<std::int64_t> offsets;
   std::size_t bytes = 0;
 };
-MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters);
+MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters,
+                       const std::vector<SlotId>& part_of);
 
 }  // namespace pynn

@@ -220,7 +220,8 @@ class Clustering {
 
 std::vector<Cluster> schedule(const Program& program) { return Clustering(program).run(); }
 
-MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters) {
+MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters,
+                       const std::vector<SlotId>& part_of) {
   struct Life {
     SlotId slot;
     std::size_t bytes, first, last;
@@ -254,12 +255,19 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
     last[at(out)] = end;
   }
 
+  // What has parts lives from the first of them on.
+  for (std::size_t i = 0; i < program.slots.size(); ++i) {
+    if (part_of[i] < 0) continue;
+    made[at(part_of[i])] = std::min(made[at(part_of[i])], made[i]);
+    last[at(part_of[i])] = std::max(last[at(part_of[i])], last[i]);
+  }
+
   std::vector<Life> lives;
   for (std::size_t i = 0; i < program.slots.size(); ++i) {
     const Slot& slot = program.slots[i];
     const bool input = slot.role == Slot::Role::input;
     const bool own = slot.role == Slot::Role::value && slot.root == static_cast<SlotId>(i);
-    if (!input && !(own && needed[i])) continue;
+    if (part_of[i] >= 0 || (!input && !(own && needed[i]))) continue;
     // Padding keeps buffers from starting at the same offset of every page.
     const std::size_t bytes = (slot.layout.bytes() + 2 * kAlignment) / kAlignment * kAlignment;
     lives.push_back(
@@ -287,6 +295,8 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
                                    [&](std::size_t s, const Life* l) { return s < offset(l); }),
                   &life);
   }
+  for (std::size_t i = 0; i < program.slots.size(); ++i)
+    if (part_of[i] >= 0) plan.offsets[i] = plan.offsets[at(part_of[i])];
   return plan;
 }
 

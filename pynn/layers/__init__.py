@@ -31,6 +31,7 @@ from pynn.layers.augmentation import RandomBrightness, RandomContrast, RandomFli
 from pynn.layers.base import Layer
 from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
 from pynn.layers.bidirectional import Bidirectional
+from pynn.layers.cells import StackedRNNCells
 from pynn.layers.convolution import (
     Conv1D,
     Conv2D,
@@ -53,6 +54,7 @@ from pynn.layers.dropout import (
     SpatialDropout3D,
 )
 from pynn.layers.embedding import Embedding, EmbeddingBag
+from pynn.layers.gated_cells import GRUCell, LSTMCell, SimpleRNNCell
 from pynn.layers.graph import Input
 from pynn.layers.lookup import Hashing, IntegerLookup, StringLookup
 from pynn.layers.masking import Masking
@@ -116,7 +118,7 @@ from pynn.layers.preprocessing import (
     Normalization,
     Rescaling,
 )
-from pynn.layers.recurrent import GRU, LSTM, SimpleRNN
+from pynn.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
 from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.resampling import (
     CenterCrop,
@@ -144,6 +146,7 @@ __all__ = [
     "GELU",
     "GRU",
     "LSTM",
+    "RNN",
     "SELU",
     "Activation",
     "ActivityRegularization",
@@ -184,6 +187,7 @@ __all__ = [
     "Embedding",
     "EmbeddingBag",
     "Flatten",
+    "GRUCell",
     "GaussianDropout",
     "GaussianNoise",
     "GlobalAveragePooling1D",
@@ -205,6 +209,7 @@ __all__ = [
     "Hashing",
     "Input",
     "IntegerLookup",
+    "LSTMCell",
     "Lambda",
     "Layer",
     "LayerNorm",
@@ -246,12 +251,14 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "SimpleRNN",
+    "SimpleRNNCell",
     "Softmax",
     "Softplus",
     "Softsign",
     "SpatialDropout1D",
     "SpatialDropout2D",
     "SpatialDropout3D",
+    "StackedRNNCells",
     "StringLookup",
     "Subtract",
     "Swish",

@@ -49,7 +49,7 @@ class Arguments:
         names = [*list(takes.parameters)[1:], *(f"{i + 1}" for i in range(len(positional)))]
         alone = len(positional) == 1 and not bound.kwargs
         read = [
-            _read(layer, value, "the input" if alone else f"input {name!r}")
+            _read(layer, value, "the input" if alone else f"input {name!r}", i)
             if i < inputs
             else _option(layer, value, name)
             for i, (name, value) in enumerate(zip(names, positional, strict=False))
@@ -176,12 +176,14 @@ def mapped_shapes(function: Callable[[Any], Any], shapes: Any) -> Any:
     return type(shapes)(mapped_shapes(function, value) for value in shapes)
 
 
-def _read(layer: Layer, value: Any, what: str) -> Any:
+def _read(layer: Layer, value: Any, what: str, i: int) -> Any:
     if isinstance(value, (Tensor, nested.Placeholder)):
         return value
     if nested.holds_tensors(value):
         arrays = all(isinstance(x, np.ndarray) for x in nested.tensors(value))
-        if not (arrays and is_shape(layer.input_shape)) or isinstance(value, dict):
+        seen = _count_parameters(type(layer).build)  # inputs whose shapes a built layer knows
+        alone = is_shape(layer.input_shape) and (seen is None or i < seen)
+        if not (arrays and alone) or isinstance(value, dict):
             return _each(layer, value, what)
     return checks.as_array(value, f"{what} of {layer}")
 

@@ -9,7 +9,7 @@ from typing import Any
 from pynn import ops
 from pynn._native import Tensor
 from pynn._registry import unknown_name
-from pynn.layers.recurrent import Recurrent
+from pynn.layers.recurrent import RNN
 from pynn.layers.wrapper import Wrapper
 
 
@@ -18,12 +18,12 @@ class Bidirectional(Wrapper):
 
     Parameters
     ----------
-    layer : Recurrent
+    layer : RNN
         The forward layer.
     merge_mode : {"concat", "sum", "mul", "ave"} or None, default "concat"
         How the outputs of the two, (..., units), are joined: side by side, or by their sum, product
         or mean. ``None`` returns both, as a tuple.
-    backward_layer : Recurrent or None, default None
+    backward_layer : RNN or None, default None
         The layer that reads the other way; ``None`` makes a copy of `layer`, which must not have
         weights yet.
     **options
@@ -49,17 +49,17 @@ class Bidirectional(Wrapper):
     (2, 5, 16)
     """
 
-    layer: Recurrent
+    layer: RNN
 
     def __init__(
         self,
-        layer: Recurrent,
+        layer: RNN,
         merge_mode: str | None = "concat",
-        backward_layer: Recurrent | None = None,
+        backward_layer: RNN | None = None,
         **options: Any,
     ) -> None:
         super().__init__(layer, **options)
-        if not isinstance(layer, Recurrent):
+        if not isinstance(layer, RNN):
             raise TypeError(f"Bidirectional: layer expects a recurrent layer, got {layer}")
         if merge_mode is not None and merge_mode not in _MERGES:
             raise unknown_name("merge_mode", str(merge_mode), tuple(_MERGES))
@@ -70,7 +70,7 @@ class Bidirectional(Wrapper):
             backward_layer = copy.deepcopy(layer)
             backward_layer.name = f"backward_{layer.name}"
             backward_layer.go_backwards = not layer.go_backwards
-        elif not isinstance(backward_layer, Recurrent):
+        elif not isinstance(backward_layer, RNN):
             raise TypeError(
                 f"Bidirectional: backward_layer expects a recurrent layer, got {backward_layer}"
             )
@@ -114,7 +114,7 @@ class Bidirectional(Wrapper):
     def _halves(self, states: Sequence[Tensor] | None) -> Sequence[Any]:
         if states is None:
             return None, None
-        n, m = self.layer.states, self.backward_layer.states
+        n, m = len(self.layer.state_size), len(self.backward_layer.state_size)
         if not isinstance(states, (list, tuple)) or len(states) != n + m:
             got = len(states) if isinstance(states, (list, tuple)) else type(states).__name__
             raise ValueError(

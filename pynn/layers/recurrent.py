@@ -6,21 +6,243 @@ import inspect
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from pynn import activations, checks, initializers, ops, regularizers
-from pynn._native import Tensor
+from pynn import ops
+from pynn._native import Recorder, Tensor
 from pynn.control import scan
 from pynn.layers.base import Layer
+from pynn.layers.cells import (
+    States,
+    built_for,
+    checked_cell,
+    context_of,
+    projected,
+    state_sizes,
+    stepped,
+)
+from pynn.layers.gated_cells import GRUCell, LSTMCell, SimpleRNNCell, UnitsCell
 from pynn.layers.weights import Shape
 from pynn.tensor import Variable
 
-States = tuple[Tensor, ...]
+
+class _Memory:
+    """The last states of a stateful layer, for each number of rows. They are no weights."""
+
+    def __init__(self) -> None:
+        self.states: dict[int, list[Variable]] = {}
 
 
-class Recurrent(Layer):
-    """What `SimpleRNN`, `LSTM` and `GRU` share: weights, and the loop over a sequence.
+class RNN(Layer):
+    """A cell, repeated along a sequence as one native loop.
 
-    The inputs of all steps are multiplied by ``W`` at once; what is left to the loop is products by
-    ``U`` and pointwise work. A subclass writes `step`.
+    Inputs are (batch, time, features), outputs those of the last step, or of all steps, (batch,
+    time, ...), with `return_sequences`.
+
+    Parameters
+    ----------
+    cell : Layer
+        What takes a step: `SimpleRNNCell`, `LSTMCell`, `GRUCell`, `StackedRNNCells`, or any layer
+        with an attribute ``state_size``, an int or a list of them, and ``forward(x, states)``:
+        from ``x``, (batch, features), and a list of states, (batch, size) each, it computes
+        ``(y, states)``.
+    return_sequences : bool, default False
+        Whether the outputs of all steps are returned, or the last alone.
+    return_state : bool, default False
+        Whether the last states are returned after the outputs, as a tuple ``(y, h)`` or, of an
+        `LSTM`, ``(y, h, c)``.
+    go_backwards : bool, default False
+        Whether the sequence is read from its end; outputs come in the order of reading.
+    stateful : bool, default False
+        Whether a call starts from the states that the last call with as many rows ended with, so
+        that a batch goes on where the one before stopped; see `reset_states`.
+    **options
+        `name`, `dtype`, `input_shape`: see `Layer`.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If an option is not as described, the inputs are no sequences, or `initial_state` or `mask`
+        do not go with them.
+
+    Notes
+    -----
+    A call takes, after the sequences, ``initial_state``, (batch, units) or a list of as many as
+    there are states, by default zeros; and ``mask``, bool, (batch, time). Steps where it is false
+    leave the states as they are and repeat the last output, at first zeros.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pynn.layers import RNN, Dense, Layer
+    >>> class Gated(Layer):
+    ...     def __init__(self, units):
+    ...         super().__init__()
+    ...         self.state_size = units
+    ...         self.gate, self.new = Dense(units, "sigmoid"), Dense(units, "tanh")
+    ...
+    ...     def forward(self, x, states):
+    ...         z = self.gate(x)
+    ...         h = z * states[0] + (1 - z) * self.new(x)
+    ...         return h, [h]
+    >>> RNN(Gated(4), return_sequences=True)(np.zeros((2, 5, 3))).shape
+    (2, 5, 4)
+    """
+
+    untracked = Layer.untracked | {"_memory"}
+
+    def __init__(
+        self,
+        cell: Layer,
+        return_sequences: bool = False,
+        return_state: bool = False,
+        go_backwards: bool = False,
+        stateful: bool = False,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.cell = checked_cell(cell, f"{type(self).__name__}: cell")
+        self.return_sequences = bool(return_sequences)
+        self.return_state = bool(return_state)
+        self.go_backwards = bool(go_backwards)
+        self.stateful = bool(stateful)
+        self._memory = _Memory()
+
+    @property
+    def state_size(self) -> list[int]:
+        """Size of each state."""
+        return state_sizes(self.cell)
+
+    def build(self, input_shape: Shape) -> None:
+        if len(input_shape) != 2:
+            raise ValueError(
+                f"{self} expects sequences of shape (batch, time, features), "
+                f"got samples of shape {input_shape}"
+            )
+        self._output = built_for(self.cell, input_shape[1:])
+
+    def check_input(self, shape: Shape) -> None:
+        features = self.cell.input_shape
+        features = features[0] if isinstance(features[0], tuple) else features
+        if len(shape) != 3 or shape[2:] != features or shape[1] == 0:
+            raise ValueError(
+                f"{self} expects sequences of {features[0]} features, "
+                f"(batch, time, {features[0]}), got {shape}"
+            )
+
+    def reset_states(self, states: Any = None) -> None:
+        """Forget the last states of a stateful layer.
+
+        Parameters
+        ----------
+        states : array_like, (batch, units), or a list of as many as there are states, or None
+            What a call with as many rows starts from instead; ``None`` is zeros, whatever the rows.
+
+        Raises
+        ------
+        ValueError
+            If the layer is not stateful or the states have not the sizes of its own.
+        """
+        if not self.stateful:
+            raise ValueError(f"{self} is not stateful: it has no states to reset")
+        if states is None:
+            for kept in self._memory.states.values():
+                for state in kept:
+                    state.assign(ops.zeros_like(state))
+            return
+        given = [Tensor(s) for s in (states if isinstance(states, (list, tuple)) else (states,))]
+        rows = given[0].shape[0] if given and given[0].ndim > 0 else 0
+        self._check_states(given, rows)
+        for state, value in zip(self._remembered(rows), given, strict=True):
+            state.assign(value.astype(self.dtype))
+
+    def forward(
+        self,
+        x: Tensor,
+        initial_state: Tensor | Sequence[Tensor] | None = None,
+        mask: Tensor | None = None,
+    ) -> Any:
+        batch, time, _ = x.shape
+        first = self._first_states(initial_state, batch, x.dtype)
+        seen = None if mask is None else self._seen(mask, (batch, time))
+        cell = self.cell
+        context = context_of(cell, batch, x.dtype)
+        rows = projected(cell, x.transpose(1, 0, 2), context)  # (time, batch, ...)
+
+        def body(carry: Any, row: Any) -> tuple[Any, Tensor | None]:
+            (states, y), (x, seen) = carry, row
+            output, after = stepped(cell, x, states, context)
+            if seen is not None:
+                after = tuple(ops.where(seen, *both) for both in zip(after, states, strict=True))
+                output = ops.where(seen, output, y)
+            last = None if y is None else output
+            return (after, last), output if self.return_sequences else None
+
+        # The last output is carried along where the states may not tell it; with a mask it is zeros
+        # before the first step that is seen, whatever the first state.
+        told = seen is None and (self.return_sequences or isinstance(cell, UnitsCell))
+        y = None if told else ops.zeros((batch, *self._output), dtype=x.dtype)
+        (last, y), ys = scan(body, (first, y), (rows, seen), reverse=self.go_backwards)
+        if self.stateful:
+            for state, value in zip(self._remembered(batch), last, strict=True):
+                state.assign(value)
+        if self.return_sequences:
+            if self.go_backwards:  # the outputs come in the order in which they were computed
+                ys = ops.flip(ys, 0)
+            y = ys.transpose(1, 0, *range(2, ys.ndim))
+        elif told:
+            y = last[0]
+        return (y, *last) if self.return_state else y
+
+    def compute_mask(self, x: Any, mask: Any = None) -> Any:
+        """Return the mask of a sequence of outputs, in their order."""
+        if mask is None or not self.return_sequences:
+            return None
+        return ops.flip(mask, 1) if self.go_backwards else mask
+
+    def _first_states(
+        self, given: Tensor | Sequence[Tensor] | None, batch: int, dtype: str
+    ) -> States:
+        if given is None and self.stateful:
+            return tuple(self._remembered(batch))
+        if given is None:
+            return tuple(ops.zeros((batch, n), dtype=dtype) for n in self.state_size)
+        states = tuple(given) if isinstance(given, (list, tuple)) else (given,)
+        self._check_states(states, batch)
+        return tuple(state.astype(dtype) for state in states)
+
+    def _check_states(self, states: Sequence[Any], batch: int) -> None:
+        sizes = self.state_size
+        got = [_shape(state) for state in states]
+        if got != [(batch, n) for n in sizes]:
+            alike = len(set(sizes)) == 1
+            units = (batch, sizes[0]) if alike else f"(batch, each of {sizes})"
+            raise ValueError(
+                f"{self}: initial_state expects {len(sizes)} of shape (batch, units) = {units}, "
+                f"got {', '.join(map(str, got)) or 'none'}"
+            )
+
+    def _remembered(self, batch: int) -> list[Variable]:
+        """Find the states that the last call with as many rows ended with."""
+        known = self._memory.states
+        if batch not in known:
+            with Recorder.paused():
+                known[batch] = [
+                    self.add_weight("state", (batch, n), "zeros", trainable=False)
+                    for n in self.state_size
+                ]
+        return known[batch]
+
+    def _seen(self, mask: Tensor, shape: Shape) -> Tensor:
+        """Give a mask the shape (time, batch, 1)."""
+        if _shape(mask) != shape:
+            raise ValueError(
+                f"{self}: mask expects shape (batch, time) = {shape}, got {_shape(mask)}"
+            )
+        seen = mask if mask.dtype == "bool" else ops.not_equal(mask, 0)
+        return ops.expand_dims(seen.transpose(1, 0), -1)
+
+
+class Recurrent(RNN):
+    """A recurrent layer with a cell of its own: it takes the cell's arguments.
 
     Parameters
     ----------
@@ -42,13 +264,8 @@ class Recurrent(Layer):
         Share of the inputs' features that training sets to zero, the same ones in all steps.
     recurrent_dropout : float, default 0.0
         The same for the output that goes through ``U``.
-    return_sequences : bool, default False
-        Whether the outputs of all steps are returned, or the last alone.
-    return_state : bool, default False
-        Whether the last states are returned after the outputs, as a tuple ``(y, h)`` or, of an
-        `LSTM`, ``(y, h, c)``.
-    go_backwards : bool, default False
-        Whether the sequence is read from its end; outputs come in the order of reading.
+    return_sequences, return_state, go_backwards, stateful : bool, default False
+        See `RNN`, as for what a call takes.
     **options
         `name`, `dtype`, `input_shape`: see `Layer`.
 
@@ -57,182 +274,40 @@ class Recurrent(Layer):
     ValueError, TypeError
         If an option is not as described, the inputs are no sequences, or `initial_state` or `mask`
         do not go with them.
-
-    Notes
-    -----
-    A call takes, after the sequences, ``initial_state``, (batch, units) or a list of as many as
-    there are states, by default zeros; and ``mask``, bool, (batch, time). Steps where it is false
-    leave the states as they are and repeat the last output, at first zeros.
     """
 
-    gates: ClassVar[int] = 1  # how many blocks of `units` columns the weights have
-    states: ClassVar[int] = 1
+    cell: UnitsCell
+    cell_class: ClassVar[type[UnitsCell]]
 
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        use_bias: bool = True,
-        kernel_initializer: Any = "glorot_uniform",
-        recurrent_initializer: Any = "orthogonal",
-        bias_initializer: Any = "zeros",
-        kernel_regularizer: Any = None,
-        recurrent_regularizer: Any = None,
-        bias_regularizer: Any = None,
-        dropout: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        return_sequences: bool = False,
-        return_state: bool = False,
-        go_backwards: bool = False,
-        **options: Any,
-    ) -> None:
-        super().__init__(**options)
-        who = type(self).__name__
-        self.units = checks.whole(units, f"{who}: units")
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.dropout = checks.fraction(dropout, f"{who}: dropout")
-        self.recurrent_dropout = checks.fraction(recurrent_dropout, f"{who}: recurrent_dropout")
-        self.return_sequences = bool(return_sequences)
-        self.return_state = bool(return_state)
-        self.go_backwards = bool(go_backwards)
+    def __init__(self, units: int, activation: Any = "tanh", *more: Any, **options: Any) -> None:
+        known = inspect.signature(RNN.__init__).parameters.keys() | _LAYER_OPTIONS
+        own = {name: options.pop(name) for name in list(options) if name in known}
+        super().__init__(self.cell_class(units, activation, *more, **options), **own)
 
     def get_config(self) -> dict[str, Any]:
-        shared = inspect.signature(Recurrent.__init__).parameters
-        return super().get_config() | {n: getattr(self, n) for n in shared if hasattr(self, n)}
+        own = [name for name in inspect.signature(RNN.__init__).parameters if hasattr(self, name)]
+        config = self.cell.get_config() | super().get_config()
+        config |= {name: getattr(self, name) for name in own}
+        return {name: value for name, value in config.items() if name != "cell"}
 
-    def build(self, input_shape: Shape) -> None:
-        if len(input_shape) != 2:
-            raise ValueError(
-                f"{self} expects sequences of shape (batch, time, features), "
-                f"got samples of shape {input_shape}"
-            )
-        columns = self.gates * self.units
-        self.kernel = self.add_weight(
-            "kernel", (input_shape[1], columns), self.kernel_initializer, self.kernel_regularizer
-        )
-        self.recurrent_kernel = self.add_weight(
-            "recurrent_kernel",
-            (self.units, columns),
-            self.recurrent_initializer,
-            self.recurrent_regularizer,
-        )
-        if self.use_bias:
-            self.bias = self.add_bias()
+    @property
+    def units(self) -> int:
+        return self.cell.units
 
-    def add_bias(self) -> Variable:
-        """Make the bias."""
-        columns = self.gates * self.units
-        return self.add_weight("bias", (columns,), self.bias_initializer, self.bias_regularizer)
+    @property
+    def kernel(self) -> Variable:
+        return self.cell.kernel
 
-    def check_input(self, shape: Shape) -> None:
-        features = self.kernel.shape[0]
-        if len(shape) != 3 or shape[2] != features or shape[1] == 0:
-            raise ValueError(
-                f"{self} expects sequences of {features} features, (batch, time, {features}), "
-                f"got {shape}"
-            )
+    @property
+    def recurrent_kernel(self) -> Variable:
+        return self.cell.recurrent_kernel
 
-    def step(self, states: States, gates: list[Tensor], h: Tensor, u: list[Tensor]) -> States:
-        """Compute the next states, the output first.
+    @property
+    def bias(self) -> Variable:
+        return self.cell.bias
 
-        ``gates`` holds ``x W + b`` for each gate, (batch, units), and ``u`` its part of ``U``.
-        ``h`` is the last output, with dropout, which goes through ``U``.
-        """
-        raise NotImplementedError
 
-    def forward(
-        self,
-        x: Tensor,
-        initial_state: Tensor | Sequence[Tensor] | None = None,
-        mask: Tensor | None = None,
-    ) -> Any:
-        batch, time, features = x.shape
-        shape = (batch, self.units)
-        first = self._first_states(initial_state, shape, x.dtype)
-        seen = None if mask is None else self._seen(mask, (batch, time))
-        steps = x.transpose(1, 0, 2)  # (time, batch, features)
-        if self.training and self.dropout > 0:
-            steps = steps * self._kept((batch, features), self.dropout, x.dtype)
-        inputs = [steps @ w + b for w, b in zip(*self._input_weights(), strict=True)]
-        recurrent = self.per_gate(self.recurrent_kernel)
-        drops = self.training and self.recurrent_dropout > 0
-        kept = self._kept(shape, self.recurrent_dropout, x.dtype) if drops else None
-
-        def body(carry: Any, row: Any) -> tuple[Any, Tensor | None]:
-            (states, y), (gates, seen) = carry, row
-            h = states[0] if kept is None else states[0] * kept
-            after = self.step(states, gates, h, recurrent)
-            output = after[0]
-            if seen is not None:
-                after = tuple(ops.where(seen, *both) for both in zip(after, states, strict=True))
-                output = y = ops.where(seen, output, y)
-            return (after, y), output if self.return_sequences else None
-
-        # With a mask the last output is carried along: before the first step that is seen it is
-        # zeros, whatever the first state.
-        carry = (first, None if seen is None else ops.zeros(shape, dtype=x.dtype))
-        (last, y), ys = scan(body, carry, (inputs, seen), reverse=self.go_backwards)
-        if self.return_sequences:
-            if self.go_backwards:  # the outputs come in the order in which they were computed
-                ys = ops.flip(ys, 0)
-            y = ys.transpose(1, 0, 2)
-        elif seen is None:
-            y = last[0]
-        return (y, *last) if self.return_state else y
-
-    def compute_mask(self, x: Any, mask: Any = None) -> Any:
-        """Return the mask of a sequence of outputs, in their order."""
-        if mask is None or not self.return_sequences:
-            return None
-        return ops.flip(mask, 1) if self.go_backwards else mask
-
-    def per_gate(self, weight: Tensor) -> list[Tensor]:
-        """Cut a weight into its gates' columns."""
-        n = self.units
-        return [weight[..., k * n : (k + 1) * n] for k in range(self.gates)]
-
-    def _input_weights(self) -> tuple[list[Tensor], list[Tensor | float]]:
-        biases: list[Tensor | float] = [0.0] * self.gates
-        if self.use_bias:
-            biases = list(self.per_gate(self.bias if self.bias.ndim == 1 else self.bias[0]))
-        return self.per_gate(self.kernel), biases
-
-    def _first_states(
-        self, given: Tensor | Sequence[Tensor] | None, shape: Shape, dtype: str
-    ) -> States:
-        if given is None:
-            return tuple(ops.zeros(shape, dtype=dtype) for _ in range(self.states))
-        states = tuple(given) if isinstance(given, (list, tuple)) else (given,)
-        got = [_shape(state) for state in states]
-        if got != [shape] * self.states:
-            raise ValueError(
-                f"{self}: initial_state expects {self.states} of shape (batch, units) = {shape}, "
-                f"got {', '.join(map(str, got)) or 'none'}"
-            )
-        return tuple(state.astype(dtype) for state in states)
-
-    def _seen(self, mask: Tensor, shape: Shape) -> Tensor:
-        """Give a mask the shape (time, batch, 1)."""
-        if _shape(mask) != shape:
-            raise ValueError(
-                f"{self}: mask expects shape (batch, time) = {shape}, got {_shape(mask)}"
-            )
-        seen = mask if mask.dtype == "bool" else ops.not_equal(mask, 0)
-        return ops.expand_dims(seen.transpose(1, 0), -1)
-
-    def _kept(self, shape: Shape, rate: float, dtype: str) -> Tensor:
-        """Draw a dropout mask that holds for the whole sequence."""
-        draws = "float64" if dtype == "float64" else "float32"
-        kept = ops.random_uniform(shape, dtype=draws) >= rate
-        factors: Tensor = kept.astype(dtype) / (1 - rate)
-        return factors
+_LAYER_OPTIONS = inspect.signature(Layer.__init__).parameters.keys()
 
 
 class SimpleRNN(Recurrent):
@@ -249,7 +324,8 @@ class SimpleRNN(Recurrent):
         What bounds the state.
     *arguments, **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`,
+        `stateful`.
 
     Examples
     --------
@@ -260,25 +336,10 @@ class SimpleRNN(Recurrent):
     array([[6.]], dtype=float32)
     """
 
-    def step(self, states: States, gates: list[Tensor], h: Tensor, u: list[Tensor]) -> States:
-        return (self.activation(gates[0] + h @ u[0]),)
+    cell_class = SimpleRNNCell
 
 
-class Gated(Recurrent):
-    """A recurrent layer whose gates have an activation of their own."""
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        **options: Any,
-    ) -> None:
-        super().__init__(units, activation, **options)
-        self.recurrent_activation = activations.get(recurrent_activation)
-
-
-class LSTM(Gated):
+class LSTM(Recurrent):
     """Long short-term memory: a cell ``c`` that gates write to, keep and read.
 
     ``i, f, o = σ(x W + h U + b)``, ``c = f c + i activation(x W + h U + b)``,
@@ -299,7 +360,8 @@ class LSTM(Gated):
         Whether the bias of the gate f starts at 1, so that the cell keeps its value at first.
     **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`,
+        `stateful`.
 
     Examples
     --------
@@ -309,35 +371,10 @@ class LSTM(Gated):
     (2, 5, 8)
     """
 
-    gates = 4
-    states = 2
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        *,
-        unit_forget_bias: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(units, activation, recurrent_activation, **options)
-        self.unit_forget_bias = bool(unit_forget_bias)
-
-    def add_bias(self) -> Variable:
-        bias = super().add_bias()
-        if self.unit_forget_bias:
-            bias[self.units : 2 * self.units] = 1.0
-        return bias
-
-    def step(self, states: States, gates: list[Tensor], h: Tensor, u: list[Tensor]) -> States:
-        i, f, new, o = (x + h @ w for x, w in zip(gates, u, strict=True))
-        gate = self.recurrent_activation
-        c = gate(f) * states[1] + gate(i) * self.activation(new)
-        return gate(o) * self.activation(c), c
+    cell_class = LSTMCell
 
 
-class GRU(Gated):
+class GRU(Recurrent):
     """Gated recurrent unit: ``h = z h + (1 - z) n``.
 
     ``z, r = σ(x W + h U + b)`` and ``n = activation(x W + b + r (h U + b'))``, where σ is
@@ -359,7 +396,8 @@ class GRU(Gated):
         and for ``h U``; otherwise by ``h`` before.
     **options
         As for every `Recurrent` layer: `use_bias`, initializers, regularizers, `dropout`,
-        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`.
+        `recurrent_dropout`, `return_sequences`, `return_state`, `go_backwards`,
+        `stateful`.
 
     Examples
     --------
@@ -369,39 +407,7 @@ class GRU(Gated):
     (2, 8)
     """
 
-    gates = 3
-
-    def __init__(
-        self,
-        units: int,
-        activation: Any = "tanh",
-        recurrent_activation: Any = "sigmoid",
-        *,
-        reset_after: bool = True,
-        **options: Any,
-    ) -> None:
-        super().__init__(units, activation, recurrent_activation, **options)
-        self.reset_after = bool(reset_after)
-
-    def add_bias(self) -> Variable:
-        if not self.reset_after:
-            return super().add_bias()
-        shape = (2, self.gates * self.units)
-        return self.add_weight("bias", shape, self.bias_initializer, self.bias_regularizer)
-
-    def step(self, states: States, gates: list[Tensor], h: Tensor, u: list[Tensor]) -> States:
-        gate = self.recurrent_activation
-        if self.reset_after:
-            products = [h @ w for w in u]
-            if self.use_bias:
-                biases = self.per_gate(self.bias[1])
-                products = [p + b for p, b in zip(products, biases, strict=True)]
-            z, r = (gate(x + p) for x, p in zip(gates[:2], products[:2], strict=True))
-            n = self.activation(gates[2] + r * products[2])
-        else:
-            z, r = (gate(x + h @ w) for x, w in zip(gates[:2], u[:2], strict=True))
-            n = self.activation(gates[2] + (r * h) @ u[2])
-        return (z * states[0] + (1 - z) * n,)
+    cell_class = GRUCell
 
 
 def _shape(x: Any) -> Any:

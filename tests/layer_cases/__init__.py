@@ -33,10 +33,13 @@ class Case:
     torch: Callable[..., Any] | None = None
     training: bool = False
     joined: bool = False  # called with one list of inputs
+    states: bool = False  # called with the first input and a list of the others
     counts: bool = False  # the outputs are integers
     picklable: bool = True  # a lambda among its settings is not
 
     def call(self, layer: Layer, inputs: Sequence[Any], **options: Any) -> Any:
+        if self.states:
+            return layer(inputs[0], list(inputs[1:]), **options)
         return layer(list(inputs), **options) if self.joined else layer(*inputs, **options)
 
     def arrays(self, dtype: str, rows: int | None = None) -> list[Array]:

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from layer_cases import Case, numbers
-from pynn import layers
+from pynn import layers, ops
 
 X = numbers(5, 3)
 H = numbers(4, seed=6)
@@ -97,6 +97,72 @@ def _separate(weights: list[Any], x: Any) -> tuple[Any, ...]:
     return a, b, h, g
 
 
+def _in_torchs_order(kind: str, weights: list[Any]) -> list[Any]:
+    """Give weights as PyTorch's cells take them: by output, with two biases, gates r, z, n."""
+    import torch
+
+    kernel, recurrent, bias = weights
+    units = recurrent.shape[0]
+    order = {"RNN": [0], "LSTM": [0, 1, 2, 3], "GRU": [1, 0, 2]}[kind]
+    columns = torch.cat([torch.arange(k * units, (k + 1) * units) for k in order])
+    both = bias if bias.ndim == 2 else torch.stack([bias, bias * 0])
+    return [kernel[:, columns].T, recurrent[:, columns].T, *both[:, columns]]
+
+
+def _torch_cell(kind: str, weights: list[Any], x: Any, *states: Any) -> tuple[Any, ...]:
+    """Run PyTorch's own cell: the output and the next states."""
+    import torch
+
+    cell = {"RNN": torch.rnn_tanh_cell, "LSTM": torch.lstm_cell, "GRU": torch.gru_cell}[kind]
+    hidden = states if kind == "LSTM" else states[0]
+    after = cell(x, hidden, *_in_torchs_order(kind, weights))
+    after = after if kind == "LSTM" else (after,)
+    return (after[0], *after)
+
+
+def _stacked_step(weights: list[Any], x: Any, *states: Any) -> tuple[Any, ...]:
+    y, *first = _torch_cell("LSTM", weights[:3], x, *states[:2])
+    y, *second = _torch_cell("GRU", weights[3:], y, states[2])
+    return (y, *first, *second)
+
+
+def _stacked_loop(weights: list[Any], x: Any) -> Any:
+    import torch
+
+    states = [torch.zeros(len(x), n, dtype=x.dtype) for n in (4, 4, 2)]
+    ys = []
+    for t in range(x.shape[1]):
+        y, *states = _stacked_step(weights, x[:, t], *states)
+        ys.append(y)
+    return torch.stack(ys, 1)
+
+
+class Leaky(layers.Layer):
+    """A cell of one's own, whose output is no state."""
+
+    def __init__(self, units: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.units = self.state_size = units
+        self.mix = layers.Dense(units, use_bias=False)
+
+    def forward(self, x: Any, states: Any) -> Any:
+        h = 0.5 * states[0] + self.mix(x)
+        return ops.concatenate([h * h, x], -1), h
+
+
+def _leaky(weights: Any, x: Any, mask: Any = None) -> Any:
+    import torch
+
+    y, h = x[:, 0] * 0, x[:, 0] @ weights[0] * 0
+    y = torch.cat([h, y], -1)
+    for t in range(x.shape[1]):
+        after = 0.5 * h + x[:, t] @ weights[0]
+        out = torch.cat([after * after, x[:, t]], -1)
+        seen = torch.ones(len(x), 1, dtype=bool) if mask is None else mask[:, t : t + 1]
+        y, h = torch.where(seen, out, y), torch.where(seen, after, h)
+    return y, h
+
+
 KINDS: dict[str, Any] = {"RNN": layers.SimpleRNN, "LSTM": layers.LSTM, "GRU": layers.GRU}
 CASES = [
     Case(
@@ -185,4 +251,58 @@ CASES += [
         lambda weights, x: _separate(list(weights), x),
     ),
     Case("Masking without padding", lambda **o: layers.Masking(**o), (X,), lambda _, x: x * 1),
+]
+
+CELLS: dict[str, Any] = {
+    "RNN": layers.SimpleRNNCell,
+    "LSTM": layers.LSTMCell,
+    "GRU": layers.GRUCell,
+}
+CASES += [
+    Case(
+        cls.__name__,
+        lambda cls=cls, **o: cls(4, bias_initializer="random_normal", **o),
+        (X[:, 0], H, C) if kind == "LSTM" else (X[:, 0], H),
+        lambda weights, *inputs, kind=kind: _torch_cell(kind, list(weights), *inputs),
+        states=True,
+    )
+    for kind, cls in CELLS.items()
+]
+
+
+def _stack() -> layers.StackedRNNCells:
+    return layers.StackedRNNCells([layers.LSTMCell(4), layers.GRUCell(2)])
+
+
+CASES += [
+    Case(
+        "StackedRNNCells",
+        lambda **o: layers.StackedRNNCells([layers.LSTMCell(4), layers.GRUCell(2)], **o),
+        (X[:, 0], H, C, numbers(2, seed=8)),
+        lambda weights, *inputs: _stacked_step(list(weights), *inputs),
+        states=True,
+    ),
+    Case(
+        "RNN of stacked cells, sequences",
+        lambda **o: layers.RNN(_stack(), return_sequences=True, **o),
+        (X,),
+        lambda weights, x: _stacked_loop(list(weights), x),
+    ),
+    Case(
+        "RNN of a cell of one's own, with its state",
+        lambda **o: layers.RNN(Leaky(4), return_state=True, **o),
+        (X,),
+        _leaky,
+    ),
+    Case(
+        "RNN of cells with dropout",
+        lambda **o: layers.RNN(
+            layers.StackedRNNCells(
+                [layers.GRUCell(3, dropout=0.3), layers.LSTMCell(4, recurrent_dropout=0.3)]
+            ),
+            **o,
+        ),
+        (X,),
+        training=True,
+    ),
 ]

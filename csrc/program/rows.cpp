@@ -1,0 +1,110 @@
+// Programs whose steps keep the rows of a batch apart: such a program can be run for some rows
+// alone.
+#include <algorithm>
+
+#include "program/passes.h"
+
+namespace pynn {
+
+namespace {
+
+constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
+constexpr int kNone = -1, kMixed = -2;  // no axis counts rows; nothing can be said
+
+class RowAxes {
+ public:
+  RowAxes(const Program& program, std::int64_t rows)
+      : program_(program), rows_(rows), axes_(program.slots.size(), kNone) {}
+
+  std::vector<int> run(std::span<const char> batched) {
+    for (std::size_t i = 0; i < program_.inputs.size(); ++i)
+      if (batched[i]) axes_[at(program_.inputs[i])] = 0;
+    for (const Step& step : program_.steps) {
+      if ((traits_of(*step.op, step.attrs) & (kRandom | kEffect)) != 0) return {};
+      const int axis = of_step(step);
+      if (axis == kMixed) return {};
+      for (const SlotId out : step.outputs) {
+        const Shape& shape = type(out).shape;
+        if (axis >= 0 && (shape.rank() <= axis || shape[axis] != rows_)) return {};
+        axes_[at(out)] = axis;
+      }
+    }
+    return std::move(axes_);
+  }
+
+ private:
+  const TensorType& type(SlotId slot) const { return program_.slots[at(slot)].type; }
+  int axis(SlotId slot) const { return axes_[at(slot)]; }
+
+  int of_step(const Step& step) const {
+    const bool any = std::any_of(step.inputs.begin(), step.inputs.end(),
+                                 [&](SlotId in) { return axis(in) != kNone; });
+    if (!any) return kNone;
+    const Op& op = *step.op;
+    if (op.is(kView)) return of_view(step.outputs[0]);
+    if (op.is(kPointwise)) return aligned(step);
+    if (op.is(kProduct)) return of_product(step);
+    // The other rows want memory in order: only leading axes can be cut.
+    const bool leading = std::all_of(step.inputs.begin(), step.inputs.end(), [&](SlotId in) {
+      return axis(in) == 0 && type(in).shape.rank() > 1;
+    });
+    const bool apart = op.is(kRowwise) || (op.is(kJoin) && step.attrs.dims[0] != 0) ||
+                       (op.is(kPart) && type(step.outputs[0]).shape[0] == rows_) ||
+                       (op.is(kSum) && !step.attrs.dims.empty() && step.attrs.dims[0] > 0);
+    return leading && apart ? 0 : kMixed;
+  }
+
+  // The axis of a view that steps from row to row of its root, if its others stay within a row.
+  int of_view(SlotId view) const {
+    const Slot& slot = program_.slots[at(view)];
+    const Slot& root = program_.slots[at(slot.root)];
+    if (axis(slot.root) != 0) return axis(slot.root) == kNone ? kNone : kMixed;
+    const std::int64_t row = root.layout.strides[0];
+    std::int64_t low = slot.offset_bytes() / static_cast<std::int64_t>(item_size(root.type.dtype));
+    std::int64_t high = low;
+    int found = kMixed;
+    for (int i = 0; i < slot.layout.shape.rank(); ++i) {
+      const std::int64_t stride = slot.layout.strides[i], extent = slot.layout.shape[i];
+      if (stride == row && extent == rows_ && found == kMixed)
+        found = i;
+      else
+        (stride < 0 ? low : high) += (extent - 1) * stride;
+    }
+    return low >= 0 && high < row ? found : kMixed;
+  }
+
+  // Of the result; where an operand has rows they must be the same.
+  int aligned(const Step& step) const {
+    const int rank = type(step.outputs[0]).shape.rank();
+    int found = kNone;
+    for (const SlotId in : step.inputs) {
+      if (axis(in) == kNone) continue;
+      const int here = axis(in) + rank - type(in).shape.rank();
+      if (found != kNone && here != found) return kMixed;
+      found = here;
+    }
+    return found;
+  }
+
+  // Rows of a matrix times a matrix that all rows share.
+  int of_product(const Step& step) const {
+    const bool matrices = std::all_of(step.inputs.begin(), step.inputs.begin() + 2,
+                                      [&](SlotId in) { return type(in).shape.rank() == 2; });
+    const bool shared = std::all_of(step.inputs.begin() + 1, step.inputs.end(),
+                                    [&](SlotId in) { return axis(in) == kNone; });
+    return matrices && shared && axis(step.inputs[0]) == 0 ? 0 : kMixed;
+  }
+
+  const Program& program_;
+  std::int64_t rows_;
+  std::vector<int> axes_;
+};
+
+}  // namespace
+
+std::vector<int> row_axes(const Program& program, std::int64_t rows,
+                          std::span<const char> batched) {
+  return RowAxes(program, rows).run(batched);
+}
+
+}  // namespace pynn
