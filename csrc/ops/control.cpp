@@ -183,9 +183,9 @@ class LoopPart {
         std::memcpy(y.memory + row * y.step, y.inside.data, y.inside.bytes());
       for (const Carry& c : carries_) copy_bytes(c.after, c.before);
     }
-    for (; t < length_; ++t)
-      for (const Rows& y : ys_)
-        std::memset(y.memory + static_cast<std::size_t>(t) * y.step, 0, y.inside.bytes());
+    for (const Rows& y : ys_)
+      for (std::int64_t i = t; i < length_; ++i)
+        std::memset(y.memory + static_cast<std::size_t>(i) * y.step, 0, y.inside.bytes());
     for (const Carry& c : carries_) std::memcpy(c.last, c.before.data, c.before.bytes());
   }
 
