@@ -50,20 +50,24 @@ class Body {
   virtual std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying,
                                   std::size_t visible, const RunState& state) const = 0;
 
-  // The body ready to run `length` times over inputs that stay as they are and others that don't,
-  // of which the first `carries` are replaced by outputs. Where no run mixes the rows of a batch it
-  // is made in parts, which can run at the same time: each an instance for some of the rows.
+  // The body ready to run `length` times: `carries` of the inputs `in` are replaced by outputs,
+  // then come those, before `shared_from`, of which each run has a row, and those that stay as they
+  // are. `out` are the last carries and the outputs stacked. Rows that are not read and computed in
+  // place have memory inside. Where no run mixes the rows of a batch there are parts, which can run
+  // at the same time: each an instance for some of the rows.
   class Loop {
    public:
     struct Part {
       std::unique_ptr<Instance> body;
-      std::int64_t first, rows;  // of the batch: what its inputs and outputs have of one
+      std::int64_t first, rows;           // of the batch: what its inputs and outputs have of one
+      std::unique_ptr<std::int64_t> run;  // which row it is at, set before each run
     };
     virtual ~Loop() = default;
     virtual void start(const RunState& state) = 0;  // computes what is the same in all runs
     virtual std::span<const Part> parts() const = 0;
   };
-  virtual std::unique_ptr<Loop> loop(std::span<const View> bound, std::size_t carries,
+  virtual std::unique_ptr<Loop> loop(std::span<const View> in, std::span<const View> out,
+                                     std::size_t carries, std::size_t shared_from,
                                      std::int64_t length) const = 0;
 
   virtual BodyGradient differentiate(const BodyGradientArgs& args) const = 0;

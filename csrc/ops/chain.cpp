@@ -63,8 +63,12 @@ class Builder {
     Chain& c = *chain_;
     c.shape = spec_.shape;
     c.elements = element_count(c.shape);
-    for (const View& v : spec_.sources) c.operands.push_back(operand(v));
-    for (const ChainSpec::Sink& s : spec_.sinks) c.operands.push_back(operand(s.target));
+    c.run = spec_.run;
+    for (std::size_t i = 0; i < spec_.sources.size(); ++i)
+      c.operands.push_back(
+          operand(spec_.sources[i], spec_.row_bytes.empty() ? 0 : spec_.row_bytes[i]));
+    for (const ChainSpec::Sink& s : spec_.sinks)
+      c.operands.push_back(operand(s.target, s.row_bytes));
     if (spec_.product < 0) collapse(c.shape, c.operands);
     const Strides flat = contiguous_strides(c.shape);
     for (Operand& o : c.operands) {
@@ -85,9 +89,9 @@ class Builder {
       if (!c.operands[i].flat) c.by_runs = true;
   }
 
-  Operand operand(const View& v) const {
+  Operand operand(const View& v, std::int64_t row_bytes) const {
     const View b = broadcast_view(v, spec_.shape);
-    return {static_cast<char*>(b.data), item_size(v.dtype), b.strides, false, false};
+    return {static_cast<char*>(b.data), item_size(v.dtype), b.strides, false, false, row_bytes};
   }
 
   int add_register(Register::Kind kind, DType dtype, int operand = -1) {

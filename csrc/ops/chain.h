@@ -21,10 +21,15 @@ struct ChainSpec {
   struct Sink {
     int value;
     View target;  // of the chain's shape
+    std::int64_t row_bytes = 0;
   };
   Shape shape;       // every source broadcasts to it
   int product = -1;  // the source that a product hands over in blocks, if any
   std::vector<View> sources;
+  // Where a source or sink has row_bytes it lies so many bytes further with each `*run`, which
+  // changes from launch to launch. No entries: none has.
+  std::vector<std::int64_t> row_bytes;
+  const std::int64_t* run = nullptr;
   std::vector<Node> nodes;
   std::vector<Sink> sinks;
 };

@@ -52,9 +52,10 @@ struct Instruction {
 struct Operand {
   char* data;
   std::size_t item;
-  Strides strides;  // of the collapsed space, in elements
-  bool scalar;      // all strides 0
-  bool flat;        // row-major over the whole space
+  Strides strides;             // of the collapsed space, in elements
+  bool scalar;                 // all strides 0
+  bool flat;                   // row-major over the whole space
+  std::int64_t row_bytes = 0;  // how much further with each run of a loop
 };
 
 // An instruction of a chain that fits one tile, with its addresses; null: what the product hands
@@ -77,10 +78,11 @@ struct Chain : BlockConsumer {
   std::vector<Operand> operands;
   std::vector<Register> registers;
   std::vector<Instruction> instructions;
-  std::vector<int> fills;      // registers to set per tile
-  std::vector<int> constants;  // splat registers that hold for the whole chain
-  std::size_t scratch = 0;     // bytes
-  int product = -1;            // register of the values that a product hands over
+  std::vector<int> fills;             // registers to set per tile
+  std::vector<int> constants;         // splat registers that hold for the whole chain
+  std::size_t scratch = 0;            // bytes
+  int product = -1;                   // register of the values that a product hands over
+  const std::int64_t* run = nullptr;  // of a loop, where operands have row_bytes
 
   // The instructions as threaded code, where there is such code for all of them: then `stages` is
   // not empty. Stage i finds its operand in register stage_registers[i], or nowhere (-1).

@@ -78,17 +78,17 @@ struct Walk {
       outer[i] = 0;
     }
   }
-  const char* address(const Operand& o) const {
+  std::int64_t offset(const Operand& o) const {  // in bytes
     std::int64_t at = inner * o.strides.back();
     for (int i = 0; i < outer.rank(); ++i) at += outer[i] * o.strides[i];
-    return o.data + at * static_cast<std::int64_t>(o.item);
+    return at * static_cast<std::int64_t>(o.item);
   }
 };
 
 // A chain at work on one thread: its registers, and the scratch they lie in.
 class Worker {
  public:
-  explicit Worker(const Chain& chain) : chain_(chain) {
+  explicit Worker(const Chain& chain) : chain_(chain), run_(chain.run == nullptr ? 0 : *chain.run) {
     if (chain.scratch > sizeof(local_)) {
       heap_ = {allocate(chain.scratch), [n = chain.scratch](void* p) { deallocate(p, n); }};
       base_ = static_cast<char*>(heap_.get());
@@ -97,37 +97,37 @@ class Worker {
       at_[r] = base_ + chain.registers[r].buffer;
     for (const int r : chain.constants) {
       const Operand& o = operand(r);
-      splat(at(r), o.data, o.item, std::min(chain.tile, chain.elements));
+      splat(at(r), start(o), o.item, std::min(chain.tile, chain.elements));
     }
     std::copy(chain.stages.begin(), chain.stages.end(), stages_.begin());
     for (std::size_t r = 0; r < chain.registers.size(); ++r)
       if (chain.registers[r].kind == Register::Kind::scalar)
-        at_[r] = operand(static_cast<int>(r)).data;
+        at_[r] = start(operand(static_cast<int>(r)));
   }
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
   char*& at(int r) { return at_[static_cast<std::size_t>(r)]; }
 
-  // Computes elements [start, start + n) in row-major order.
-  void tile(std::int64_t start, std::int64_t n) {
+  // Computes elements [first, first + n) in row-major order.
+  void tile(std::int64_t first, std::int64_t n) {
     for (const int r : chain_.fills) {
       const Operand& o = operand(r);
       if (o.flat) {
-        at(r) = o.data + start * static_cast<std::int64_t>(o.item);
+        at(r) = start(o) + first * static_cast<std::int64_t>(o.item);
         continue;
       }
-      Walk walk(chain_.shape, start);
+      Walk walk(chain_.shape, first);
       const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
       if (reg.kind == Register::Kind::direct) {
-        at(r) = const_cast<char*>(walk.address(o));
+        at(r) = start(o) + walk.offset(o);
         continue;
       }
       char* out = base_ + reg.buffer;
       for (std::int64_t done = 0; done < n;) {
         const std::int64_t part = std::min(n - done, chain_.shape.back() - walk.inner);
-        gather_bytes(out + done * static_cast<std::int64_t>(o.item), walk.address(o), o.item, part,
-                     o.strides.back());
+        gather_bytes(out + done * static_cast<std::int64_t>(o.item), start(o) + walk.offset(o),
+                     o.item, part, o.strides.back());
         walk.advance(part);
         done += part;
       }
@@ -140,7 +140,7 @@ class Worker {
     for (const int r : chain_.fills) {
       const Operand& o = operand(r);
       const std::int64_t offset = row * o.strides[0] + column * o.strides[1];
-      char* from = o.data + offset * static_cast<std::int64_t>(o.item);
+      char* from = start(o) + offset * static_cast<std::int64_t>(o.item);
       const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
       if (reg.kind == Register::Kind::direct)
         at(r) = from;
@@ -203,6 +203,7 @@ class Worker {
       std::memcpy(originals[stored[i]], pad(stored[i]), n * item);
   }
 
+  char* start(const Operand& o) const { return o.data + run_ * o.row_bytes; }
   const Operand& operand(int r) const {
     const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
     return chain_.operands[static_cast<std::size_t>(reg.operand)];
@@ -210,6 +211,7 @@ class Worker {
 
   alignas(kAlignment) char local_[kScratchBytes + 4096];
   const Chain& chain_;
+  std::int64_t run_;
   std::shared_ptr<void> heap_;  // only for chains of very many values
   char* base_ = local_;
   std::array<char*, kMaxRegisters> at_;
@@ -219,7 +221,7 @@ class Worker {
 }  // namespace
 
 void Chain::bind() {
-  if (threaded != nullptr || !one_run || elements == 0 || elements > tile) return;
+  if (threaded != nullptr || !one_run || elements == 0 || elements > tile || run != nullptr) return;
   memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
   const auto address = [&](int r) -> char* {
     const Register& reg = registers[static_cast<std::size_t>(r)];

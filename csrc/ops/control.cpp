@@ -152,7 +152,7 @@ class LoopPart {
  public:
   LoopPart(const Body::Loop::Part& part, const Counts& n, std::span<const View> in,
            std::span<const View> out)
-      : body_(*part.body), length_(n.length) {
+      : body_(*part.body), length_(n.length), run_(part.run.get()) {
     // What has rows of the batch has fewer here: they lie together.
     const auto start = [&](const View& inside, const View& whole, std::size_t count) {
       const std::size_t bytes = inside.bytes();
@@ -175,12 +175,13 @@ class LoopPart {
     for (const Carry& c : carries_) std::memcpy(c.before.data, c.first, c.before.bytes());
     std::int64_t t = 0;
     for (; t < rows && (more == nullptr || *more); ++t, ++state.run) {
-      const auto row = static_cast<std::size_t>(reverse ? rows - 1 - t : t);
+      *run_ = reverse ? rows - 1 - t : t;
+      const auto row = static_cast<std::size_t>(*run_);
       for (const Rows& x : xs_)
-        std::memcpy(x.inside.data, x.memory + row * x.step, x.inside.bytes());
+        if (!x.in_place()) std::memcpy(x.inside.data, x.memory + row * x.step, x.inside.bytes());
       body_.run(state);
       for (const Rows& y : ys_)
-        std::memcpy(y.memory + row * y.step, y.inside.data, y.inside.bytes());
+        if (!y.in_place()) std::memcpy(y.memory + row * y.step, y.inside.data, y.inside.bytes());
       for (const Carry& c : carries_) copy_bytes(c.after, c.before);
     }
     for (const Rows& y : ys_)
@@ -195,11 +196,13 @@ class LoopPart {
     View before, after;
     char* last;
   };
-  // Memory that the loop copies from or to, `step` bytes further with each run.
+  // Memory that the loop copies from or to, `step` bytes further with each run, unless the body
+  // does that in place.
   struct Rows {
     View inside;
     char* memory;
     std::size_t step;
+    bool in_place() const { return inside.data == memory; }
   };
   std::size_t row_of(const View& stacked) const {
     return length_ == 0 ? 0 : stacked.bytes() / static_cast<std::size_t>(length_);
@@ -207,6 +210,7 @@ class LoopPart {
 
   Body::Instance& body_;
   std::int64_t length_;
+  std::int64_t* run_;
   std::vector<Carry> carries_;
   std::vector<Rows> xs_, ys_;
 };
@@ -215,9 +219,8 @@ Launch prepare_scan(const Attrs& a, std::span<const View> in, std::span<const Vi
   const Counts n(a);
   const auto* count = n.trips == Trips::counted ? in[0].as<const std::int64_t>() : nullptr;
   in = n.inputs(in);
-  std::vector<View> bound(in.begin(), in.end());
-  for (std::size_t i = 0; i < n.shared_from; ++i) bound[i].data = nullptr;
-  const std::shared_ptr<Body::Loop> loop = a.body->loop(bound, n.carries, n.length);
+  const std::shared_ptr<Body::Loop> loop =
+      a.body->loop(in, out, n.carries, n.shared_from, n.length);
   std::vector<LoopPart> parts;
   for (const Body::Loop::Part& part : loop->parts()) parts.emplace_back(part, n, in, out);
   const bool conditional = n.trips == Trips::conditional;

@@ -33,9 +33,10 @@ class ProgramBody : public Body {
   std::unique_ptr<Instance> instance(std::span<const View> bound) const override {
     return std::make_unique<BodyInstance>(with_memory(program_, bound));
   }
-  std::unique_ptr<Loop> loop(std::span<const View> bound, std::size_t carries,
+  std::unique_ptr<Loop> loop(std::span<const View> in, std::span<const View> out,
+                             std::size_t carries, std::size_t shared_from,
                              std::int64_t length) const override {
-    return make_loop(with_memory(program_, bound), bound, carries, length);
+    return make_loop(program_, {in, out, carries, shared_from, length});
   }
   std::vector<Tensor> run(std::span<const Tensor> inputs, std::size_t varying, std::size_t visible,
                           const RunState& state) const override;

@@ -50,11 +50,11 @@ struct Executable::Plan {
   View view(SlotId slot) const {
     const Slot& s = program.slots[at(slot)];
     const Slot& root = program.slots[at(s.root)];
-    char* base = root.role == Slot::Role::capture
-                     ? static_cast<char*>(root.captured.data)
-                     : static_cast<char*>(arena.get()) + memory.offsets[at(s.root)];
+    const bool outside = root.role == Slot::Role::capture || root.row_bytes != 0;
+    char* base = outside ? static_cast<char*>(root.captured.data)
+                         : static_cast<char*>(arena.get()) + memory.offsets[at(s.root)];
     View v = s.layout;
-    const bool resides = root.role == Slot::Role::capture || memory.offsets[at(s.root)] >= 0;
+    const bool resides = outside || memory.offsets[at(s.root)] >= 0;
     v.data = resides ? base + s.offset_bytes() : nullptr;
     return rows.axes.empty() ? v : cut(v, rows.axes[at(slot)]);
   }
@@ -108,18 +108,26 @@ struct Executable::Plan {
 
     const SlotId result = steps.empty() ? program.stores[cluster.stores[0]].value
                                         : program.steps[steps[0]].outputs[0];
-    for (const SlotId slot : sources) spec.sources.push_back(operand(slot, result));
+    const auto row_bytes = [&](SlotId slot) {
+      return program.slots[at(program.slots[at(slot)].root)].row_bytes;
+    };
+    spec.run = rows.run;
+    for (const SlotId slot : sources) {
+      spec.sources.push_back(operand(slot, result));
+      spec.row_bytes.push_back(row_bytes(slot));
+    }
     for (const std::size_t s : steps) {
       const Step& step = program.steps[s];
       ChainSpec::Node node{step.op, &step.attrs, {}};
       for (std::size_t k = 0; k < step.inputs.size(); ++k) node.inputs[k] = value(step.inputs[k]);
       spec.nodes.push_back(node);
       const SlotId out = step.outputs[0];
-      if (memory.offsets[at(out)] >= 0) spec.sinks.push_back({value(out), view(out)});
+      if (memory.offsets[at(out)] >= 0 || row_bytes(out) != 0)
+        spec.sinks.push_back({value(out), view(out), row_bytes(out)});
     }
     for (const std::size_t s : cluster.stores) {
       const Store& store = program.stores[s];
-      spec.sinks.push_back({value(store.value), view(store.target)});
+      spec.sinks.push_back({value(store.value), view(store.target), 0});
     }
     spec.shape = spec.sinks[0].target.shape;
     if (!cluster.product) return prepare_chain(spec);

@@ -12,10 +12,12 @@
 
 namespace pynn {
 
-// Rows [begin, begin + count) of the batch whose axes `row_axes` gave for a program; else all.
+// Rows [begin, begin + count) of the batch whose axes `row_axes` gave for a program; else all. In a
+// loop `run` says at which of their rows the slots are that have row_bytes.
 struct BatchRows {
   std::vector<int> axes;
   std::int64_t begin = 0, count = 0;
+  const std::int64_t* run = nullptr;
 };
 
 class Executable {

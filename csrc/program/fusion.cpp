@@ -23,7 +23,7 @@ std::vector<int> count_uses(const Program& program) {
 // Whether `bias` is one row to be added to every row of `type`.
 bool is_bias(const Slot& bias, const TensorType& type) {
   return bias.type.dtype == type.dtype && bias.type.shape.rank() == 1 &&
-         bias.type.shape[0] == type.shape.back() && bias.layout.contiguous();
+         bias.type.shape[0] == type.shape.back() && bias.layout.contiguous() && bias.row_bytes == 0;
 }
 
 // The only step that reads the only output of `step`, or null.

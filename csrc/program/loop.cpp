@@ -122,14 +122,56 @@ double work_of(const Program& program) {
   return work;
 }
 
+// Has chains read and write rows where they lie outside, if nothing else in the program sees them.
+void place_rows(Program& program, const LoopArgs& args) {
+  constexpr std::size_t kWorth = 4096;               // bytes; fewer are copied in no time
+  std::vector<char> still(program.slots.size(), 0);  // what must lie where it is
+  for (const Step& step : program.steps)
+    if (!step.op->is(kPointwise) && !step.op->is(kView))
+      for (const SlotId in : step.inputs) still[at(program.slots[at(in)].root)] = 1;
+  const auto place = [&](Slot& slot, const View& rows) {
+    slot.captured = Array(contiguous_view(rows.data, slot.type.dtype, slot.type.shape), nullptr);
+    slot.row_bytes = static_cast<std::int64_t>(slot.layout.bytes());
+  };
+
+  std::vector<SlotId>& outputs = program.outputs;
+  const auto own = outputs.begin() + static_cast<std::ptrdiff_t>(args.out.size());
+  for (std::size_t i = args.carries; i < args.shared_from; ++i) {
+    Slot& slot = program.slots[at(program.inputs[i])];
+    if (still[at(program.inputs[i])] != 0 || slot.layout.bytes() < kWorth) continue;
+    slot.role = Slot::Role::capture;
+    place(slot, args.in[i]);
+  }
+  for (std::size_t i = args.carries; i < args.out.size(); ++i) {
+    Slot& slot = program.slots[at(outputs[i])];
+    const bool chained = slot.role == Slot::Role::value && slot.step >= 0 &&
+                         program.steps[static_cast<std::size_t>(slot.step)].op->is(kPointwise);
+    if (chained && still[at(outputs[i])] == 0 && slot.layout.bytes() >= kWorth &&
+        std::count(outputs.begin(), own, outputs[i]) == 1)
+      place(slot, args.out[i]);
+  }
+  outputs.erase(std::remove_if(own, outputs.end(),
+                               [&](SlotId in) { return program.slots[at(in)].row_bytes != 0; }),
+                outputs.end());
+}
+
 class ProgramLoop : public Body::Loop {
  public:
-  ProgramLoop(Program program, std::span<const View> bound, std::size_t carries,
-              std::int64_t length) {
-    Hoisting hoisting(std::move(program));
+  ProgramLoop(const Program& body, const LoopArgs& args) {
+    std::vector<View> bound(args.in.begin(), args.in.end());
+    for (std::size_t i = 0; i < args.shared_from; ++i) bound[i].data = nullptr;
+    Hoisting hoisting(with_memory(body, bound));
     before_ = hoisting.before();
-    auto whole = std::make_unique<BodyInstance>(hoisting.rest());
-    if (!cut(whole->program(), bound, carries, length)) parts_.push_back({std::move(whole), 0, 1});
+    Program program = Executable(hoisting.rest()).program();  // as the passes leave it
+    const std::vector<BatchRows> ranges = cut(program, args);
+    place_rows(program, args);
+    for (BatchRows rows : ranges) {
+      auto run = std::make_unique<std::int64_t>(0);
+      rows.run = run.get();
+      const std::int64_t first = rows.begin, count = std::max<std::int64_t>(rows.count, 1);
+      parts_.push_back(
+          {std::make_unique<BodyInstance>(program, std::move(rows)), first, count, std::move(run)});
+    }
   }
 
   void start(const RunState& state) override {
@@ -140,33 +182,33 @@ class ProgramLoop : public Body::Loop {
  private:
   // Each part goes through the whole loop on one thread, and its values stay in that thread's
   // caches.
-  bool cut(const Program& program, std::span<const View> bound, std::size_t carries,
-           std::int64_t length) {
+  static std::vector<BatchRows> cut(const Program& program, const LoopArgs& args) {
     constexpr std::int64_t kFewRows = 8;  // that products do well with
-    if (carries == 0 || program.slots[at(program.inputs[0])].type.shape.empty()) return false;
+    const std::vector<BatchRows> whole(1);
+    if (args.carries == 0 || program.slots[at(program.inputs[0])].type.shape.empty()) return whole;
     const std::int64_t rows = program.slots[at(program.inputs[0])].type.shape[0];
     static const int cpus = available_cpus();
     const std::int64_t count =
         std::min<std::int64_t>(std::max(num_threads(), cpus), rows / kFewRows);
-    if (count < 2 || work_of(program) * static_cast<double>(length) <= kParallelWork) return false;
+    if (count < 2 || work_of(program) * static_cast<double>(args.length) <= kParallelWork)
+      return whole;
 
     std::vector<char> batched(program.inputs.size(), 0);
-    for (std::size_t i = 0; i < batched.size(); ++i) {
+    for (std::size_t i = 0; i < args.shared_from; ++i) {
       const Shape& shape = program.slots[at(program.inputs[i])].type.shape;
-      batched[i] = bound[i].data == nullptr && !shape.empty() && shape[0] == rows;
-      if (i < carries && batched[i] == 0) return false;
+      batched[i] = !shape.empty() && shape[0] == rows;
+      if (i < args.carries && batched[i] == 0) return whole;
     }
     const std::vector<int> axes = row_axes(program, rows, batched);
-    if (axes.empty()) return false;
+    if (axes.empty()) return whole;
     for (const SlotId out : program.outputs)
-      if (program.slots[at(out)].role == Slot::Role::value && axes[at(out)] != 0) return false;
+      if (program.slots[at(out)].role == Slot::Role::value && axes[at(out)] != 0) return whole;
+    std::vector<BatchRows> ranges;
     for (std::int64_t i = 0; i < count; ++i) {
       const std::int64_t first = rows * i / count, next = rows * (i + 1) / count;
-      parts_.push_back(
-          {std::make_unique<BodyInstance>(program, BatchRows{axes, first, next - first}), first,
-           next - first});
+      ranges.push_back({axes, first, next - first});
     }
-    return true;
+    return ranges;
   }
 
   std::unique_ptr<Executable> before_;
@@ -175,9 +217,8 @@ class ProgramLoop : public Body::Loop {
 
 }  // namespace
 
-std::unique_ptr<Body::Loop> make_loop(Program program, std::span<const View> bound,
-                                      std::size_t carries, std::int64_t length) {
-  return std::make_unique<ProgramLoop>(std::move(program), bound, carries, length);
+std::unique_ptr<Body::Loop> make_loop(const Program& body, const LoopArgs& args) {
+  return std::make_unique<ProgramLoop>(body, args);
 }
 
 }  // namespace pynn

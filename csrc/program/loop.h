@@ -9,8 +9,12 @@
 
 namespace pynn {
 
-// See Body::loop. The captures of `program` are the inputs that are bound.
-std::unique_ptr<Body::Loop> make_loop(Program program, std::span<const View> bound,
-                                      std::size_t carries, std::int64_t length);
+// The arguments of Body::loop.
+struct LoopArgs {
+  std::span<const View> in, out;
+  std::size_t carries, shared_from;
+  std::int64_t length;
+};
+std::unique_ptr<Body::Loop> make_loop(const Program& body, const LoopArgs& args);
 
 }  // namespace pynn

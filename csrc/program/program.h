@@ -20,6 +20,9 @@ struct Slot {
   // `root`'s memory. Slots that are not views are their own root.
   SlotId root = -1;
   View layout;
+  // Of a loop: `captured` is the first of the rows that the slot is read from or computed in, which
+  // lie so many bytes apart.
+  std::int64_t row_bytes = 0;
 
   static void* origin() { return reinterpret_cast<void*>(std::uintptr_t{1} << 40); }
   std::int64_t offset_bytes() const {

@@ -267,7 +267,7 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
     const Slot& slot = program.slots[i];
     const bool input = slot.role == Slot::Role::input;
     const bool own = slot.role == Slot::Role::value && slot.root == static_cast<SlotId>(i);
-    if (part_of[i] >= 0 || (!input && !(own && needed[i]))) continue;
+    if (part_of[i] >= 0 || slot.row_bytes != 0 || (!input && !(own && needed[i]))) continue;
     // Padding keeps buffers from starting at the same offset of every page.
     const std::size_t bytes = (slot.layout.bytes() + 2 * kAlignment) / kAlignment * kAlignment;
     lives.push_back(
