@@ -382,6 +382,7 @@ void register_shape_ops(OpTable& table) {
 
   Op copy;
   copy.name = "copy";
+  copy.traits = kRowwise;
   copy.infer = [](const Attrs&, std::span<const TensorType> in) {
     return std::vector<TensorType>{in[0]};
   };
