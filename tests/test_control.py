@@ -343,6 +343,27 @@ def test_many_rows_give_what_the_steps_one_by_one_give(
         np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-11)
 
 
+@pytest.mark.parametrize("reverse", [False, True])
+def test_rows_that_only_pointwise_steps_see_are_those_of_their_run(
+    rng: np.random.Generator, reverse: bool
+) -> None:
+    """They are read and written where they lie, under any strides."""
+    x, h = rng.normal(size=(5, 24, 64)), rng.normal(size=(24, 64))
+
+    def f(h: Any, x: Any) -> tuple[Any, Any]:
+        y = h * x[:1, :1] + ops.tanh(x) * 0.5 + x[:, ::-1] * x[3]
+        return y * 0.5, (y, y > 0)
+
+    state, ys = h, np.empty_like(x)
+    for t in range(5)[::-1] if reverse else range(5):
+        ys[t] = state * x[t, 0, 0] + np.tanh(x[t]) * 0.5 + x[t, :, ::-1] * x[t, 3]
+        state = ys[t] * 0.5
+    last, (found, positive) = pynn.scan(f, h, x, reverse=reverse)
+    np.testing.assert_allclose(last, state, rtol=1e-12)
+    np.testing.assert_allclose(found, ys, rtol=1e-12)
+    np.testing.assert_array_equal(positive, ys > 0)
+
+
 @pytest.mark.parametrize(
     ("call", "error", "message"),
     [
