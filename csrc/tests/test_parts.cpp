@@ -93,5 +93,6 @@ TEST_CASE("a program's rows can be cut where its steps keep them apart") {
   CHECK(axes([&](const Tensor& x) {
           return ops::slice(x, {4, 0}, {-1, 3}, {-1, 1});  // the rows from the last to the first
         }) == -2);
-  CHECK(axes([&](const Tensor& x) { return ops::random_uniform(x.shape(), 0, 1, DType::f64); }) == -2);
+  CHECK(axes([&](const Tensor& x) { return ops::random_uniform(x.shape(), 0, 1, DType::f64); }) ==
+        -2);
 }
