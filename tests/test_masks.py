@@ -199,6 +199,16 @@ def test_masking_leaves_out_steps_of_one_value() -> None:
     np.testing.assert_allclose(net(x)[1], reader(x[1:2, :3])[0], rtol=1e-5)
 
 
+def test_batch_normalization_leaves_padding_out_of_its_statistics() -> None:
+    front, norm = embedding(), layers.BatchNorm(momentum=0.0)
+    net = Network([front, norm])
+    y, rows = net.forward(WORDS, training=True), front(WORDS)[SEEN]
+    np.testing.assert_allclose(norm.moving_mean.numpy(), rows.mean(0), rtol=1e-5, atol=1e-7)
+    np.testing.assert_allclose(norm.moving_variance.numpy(), rows.var(0), rtol=1e-5)
+    other = layers.BatchNorm()
+    np.testing.assert_allclose(y[SEEN], other(rows, training=True), rtol=1e-4, atol=1e-5)
+
+
 def test_attention_looks_at_no_padding() -> None:
     front = Embedding(10, 4, mask_zero=True)
     a = Input(5, dtype="int64")

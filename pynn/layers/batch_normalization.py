@@ -15,6 +15,7 @@ class BatchNormalization(Normalizer):
 
     In prediction, μ and σ² are running averages: every step of training sets ``moving = momentum
     moving + (1 - momentum) batch``. A layer that is not `trainable` predicts in training as well.
+    Of sequences with a ``mask``, (batch, time), only the steps where it is true count.
 
     Parameters
     ----------
@@ -104,15 +105,38 @@ class BatchNormalization(Normalizer):
             dtype=dtype,
         )
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, mask: Tensor | None = None) -> Tensor:
         x = wide(x)
         if self.training and self.trainable:
-            return self.trained(x)
-        factor = ops.rsqrt(self.aligned(self.moving_variance, x.ndim) + self.epsilon)
+            return self.trained(x) if mask is None else self.trained_where(x, mask)
+        mean, variance = self.moving_mean, self.moving_variance
+        return self.normalized_by(x, self.aligned(mean, x.ndim), self.aligned(variance, x.ndim))
+
+    def normalized_by(self, x: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        """Normalize with these statistics."""
+        factor = ops.rsqrt(variance + self.epsilon)
         if self.scale:
             factor = factor * self.aligned(self.gamma, x.ndim)
-        y: Tensor = (x - self.aligned(self.moving_mean, x.ndim)) * factor
+        y: Tensor = (x - mean) * factor
         return (y + self.aligned(self.beta, x.ndim) if self.center else y).astype(self.dtype)
+
+    def trained_where(self, x: Tensor, mask: Tensor) -> Tensor:
+        """Do what `trained` does with the statistics of the steps of a mask."""
+        features = self.places(x.ndim)
+        others = tuple(i for i in range(x.ndim) if i not in features)
+        seen = mask.reshape(*mask.shape, *[1] * (x.ndim - mask.ndim)).astype(x.dtype)
+        seen = ops.broadcast_to(seen, x.shape)
+        count = ops.maximum(seen.sum(others, keepdims=True), 1)
+        mean = (x * seen).sum(others, keepdims=True) / count
+        variance = (ops.square(x - mean) * seen).sum(others, keepdims=True) / count
+        self.move(mean, variance)
+        return self.normalized_by(x, mean, variance)
+
+    def move(self, mean: Tensor, variance: Tensor) -> None:
+        """Move the running averages towards the batch's statistics."""
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            now = batch.reshape(self.extents)
+            moving.assign(moving * self.momentum + now * (1 - self.momentum))
 
     def trained(self, x: Tensor) -> Tensor:
         """Normalize with the batch's own statistics, and move the averages towards them."""
@@ -124,9 +148,7 @@ class BatchNormalization(Normalizer):
         beta = self.beta.reshape(-1) if self.center else None
         rows = turned.reshape(*(x.shape[i] for i in others), -1)
         y, mean, variance = ops.batch_standardize(rows, self.epsilon, gamma, beta)
-        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            now = batch.reshape(self.extents)
-            moving.assign(moving * self.momentum + now * (1 - self.momentum))
+        self.move(mean, variance)
         back: Tensor = y.reshape(turned.shape).transpose(*(order.index(i) for i in range(x.ndim)))
         return back.astype(self.dtype)
 
