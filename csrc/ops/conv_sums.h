@@ -18,6 +18,10 @@ inline Chunks image_parts(std::int64_t images, double work) {
 template <class AddImages>
 void sum_over_images(const Chunks& parts, DType dtype, std::int64_t size, std::size_t spare,
                      const AddImages& add_images, void* out) {
+  if (parts.count() == 0) {
+    std::memset(out, 0, static_cast<std::size_t>(size) * item_size(dtype));
+    return;
+  }
   constexpr auto kSum = static_cast<std::size_t>(kernels::Reduce::sum);
   const auto add = kernels::table().reduce_columns[kSum][index(dtype)];
   const auto item = static_cast<std::int64_t>(item_size(dtype));
