@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,21 @@ from small_mlp import X, Y, mlp, same_bits
 import pynn
 from pynn import Network
 from pynn.callbacks import Callback
-from pynn.layers import Dense, Dropout, Layer
+from pynn.layers import (
+    GRU,
+    LSTM,
+    BatchNormalization,
+    Bidirectional,
+    Conv2D,
+    Dense,
+    DepthwiseConv2D,
+    Dropout,
+    Embedding,
+    Flatten,
+    Layer,
+    LayerNormalization,
+    MaxPool2D,
+)
 from pynn.optimizers import SGD, Adam
 
 
@@ -116,3 +131,40 @@ def test_the_bits_do_not_depend_on_the_number_of_threads(tmp_path: Path) -> None
         for threads in (1, 2, 3, 8)
     }
     assert len(outputs) == 1
+
+
+def images() -> Network:
+    first = Conv2D(20, 3, activation="relu", input_shape=(15, 13, 6))
+    spread = [DepthwiseConv2D(3, depth_multiplier=2), BatchNormalization()]
+    last = [Conv2D(12, 3, activation="relu"), Flatten(), LayerNormalization(), Dense(2)]
+    return Network([first, MaxPool2D(2), *spread, *last])
+
+
+def sequences() -> Network:
+    return Network([LSTM(33, return_sequences=True, input_shape=(20, 5)), GRU(17), Dense(2)])
+
+
+def words() -> Network:
+    table = Embedding(50, 16, mask_zero=True, input_shape=(9,))
+    return Network([table, Bidirectional(LSTM(8)), Dense(2)])
+
+
+@pytest.mark.parametrize("make", [images, sequences, words])
+def test_the_bits_of_other_layers_do_not_depend_on_it_either(make: Callable[[], Network]) -> None:
+    before, seen = pynn.num_threads(), []
+    rng = np.random.default_rng(0)
+    shape = (70, *make().input_shape)
+    x = rng.integers(0, 50, shape) if make is words else rng.random(shape, np.float32)
+    y = rng.random((70, 2))
+    try:
+        for threads in (1, 2, 3, 8):
+            pynn.set_num_threads(threads)
+            pynn.seed(1)
+            net = make()
+            net.use("mse", SGD(0.1) if make is words else Adam(0.01))
+            net.fit(x, y, epochs=2, batch_size=32, verbose=0)
+            seen.append(net)
+    finally:
+        pynn.set_num_threads(before)
+    assert all(same_bits(net, seen[0]) for net in seen)
+    assert not same_bits(make(), seen[0])
