@@ -126,8 +126,13 @@ Launch prepare_scatter(const Attrs& a, const View& dy, const View& index_view, c
   const std::int64_t bag = a.flag ? std::max<std::int64_t>(index_view.shape.back(), 1) : 1;
   const std::int64_t width = std::min<std::int64_t>(s.inner, kAlignment / sizeof(T));
   const std::int64_t across = s.inner == 0 ? 0 : (s.inner + width - 1) / width;
-  const Chunks clearing(dx.size(), 1);
-  const Chunks chunks(s.outer * across, kItemWork * static_cast<double>(s.count * width));
+  // A thread clears the columns that it adds to, where they then stay in its cache; else all
+  // threads clear everything first, which writes whole rows.
+  constexpr std::int64_t kNear = 1 << 20;
+  const bool near = s.n * width * static_cast<std::int64_t>(sizeof(T)) <= kNear;
+  const Chunks clearing(near ? 0 : dx.size(), 1);
+  const Chunks chunks(s.outer * across,
+                      kItemWork * static_cast<double>((s.count + (near ? s.n : 0)) * width));
   return [=, from = dy.as<const T>(), to = dx.as<T>(),
           indices = Indices(index_view)](const RunState&) {
     clearing.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
@@ -139,6 +144,8 @@ Launch prepare_scatter(const Attrs& a, const View& dy, const View& index_view, c
         const std::int64_t columns = std::min(width, s.inner - column);
         T* const base = to + task / across * s.n * s.inner + column;
         const T* source = from + task / across * (s.count / bag) * s.inner + column;
+        if (near)
+          for (std::int64_t i = 0; i < s.n; ++i) std::fill_n(base + i * s.inner, columns, T{0});
         for (std::int64_t first = 0; first < s.count; first += bag, source += s.inner)
           for (std::int64_t i = first; i < first + bag; ++i) {
             T* target = base + indices.within(s.n, i, "scatter_add") * s.inner;
