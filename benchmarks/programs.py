@@ -23,7 +23,8 @@ def importing() -> Step:
     """What a program imports that builds a network."""
 
     def step() -> None:
-        from pynn import Network, layers, losses, optimizers  # noqa: F401
+        from pynn import Network, losses, optimizers  # noqa: F401
+        from pynn.layers import Dense  # noqa: F401
 
     return step
 

@@ -17,10 +17,9 @@ True
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from pynn import _native
+from pynn import _lazy, _native
 from pynn._native import (
     NonFiniteLossError,
     available_cpus,
@@ -65,22 +64,7 @@ if TYPE_CHECKING:
 __version__: str = _native.version
 
 # Names that are imported when they are first asked for, so that `import pynn` takes milliseconds.
-_MODULES = (
-    "activations",
-    "autodiff",
-    "callbacks",
-    "cuda",
-    "datasets",
-    "initializers",
-    "layers",
-    "losses",
-    "metrics",
-    "ops",
-    "optimizers",
-    "preprocessing",
-    "regularizers",
-)
-_NAMES = {
+_HOMES = {
     "GradientTape": "pynn.tape",
     "Input": "pynn.layers.graph",
     "Network": "pynn.network",
@@ -96,6 +80,24 @@ _NAMES = {
         ("custom_gradient", "grad", "hessian", "jacobian", "jvp", "value_and_grad", "vjp"),
         "pynn.autodiff",
     ),
+    **{
+        name: f"pynn.{name}"
+        for name in (
+            "activations",
+            "autodiff",
+            "callbacks",
+            "cuda",
+            "datasets",
+            "initializers",
+            "layers",
+            "losses",
+            "metrics",
+            "ops",
+            "optimizers",
+            "preprocessing",
+            "regularizers",
+        )
+    },
 }
 
 __all__ = [
@@ -138,14 +140,7 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name in _MODULES:
-        return importlib.import_module(f"pynn.{name}")
-    if name in _NAMES:
-        value = getattr(importlib.import_module(_NAMES[name]), name)
-        globals()[name] = value
-        return value
-    raise AttributeError(f"module 'pynn' has no attribute {name!r}")
+__getattr__ = _lazy.names(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

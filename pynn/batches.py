@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn import checks
+from pynn._record import Record
 from pynn.goals import Goal, goals, output_weights
 from pynn.layers import nested
 from pynn.layers.arguments import is_shape, mapped_shapes
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from pynn.network import Network
 
 
-@dataclass(frozen=True)
-class Data:
+class Data(Record):
     """Inputs, targets and, of the outputs that have them, sample weights; one row a sample."""
 
     arrays: tuple[NDArray[Any], ...]
@@ -36,8 +35,8 @@ class Data:
     def split(self, rows: int) -> tuple[Data, Data]:
         """Split into the first `rows` rows and the others."""
         return (
-            replace(self, arrays=tuple(array[:rows] for array in self.arrays)),
-            replace(self, arrays=tuple(array[rows:] for array in self.arrays)),
+            self.replaced(arrays=tuple(array[:rows] for array in self.arrays)),
+            self.replaced(arrays=tuple(array[rows:] for array in self.arrays)),
         )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn import batches, checks
 from pynn._native import Executable, Recorder
+from pynn._record import Record
 from pynn.layers import nested
 from pynn.layers.arguments import is_shape, mapped_shapes
 from pynn.layers.replay import visible
@@ -27,8 +26,7 @@ IDLE = 8  # executables for a number of rows that wait for a call
 MOST_ROWS = 1024  # at once: what they compute stays in cache
 
 
-@dataclass(frozen=True)
-class Snapshot:
+class Snapshot(Record):
     """A network as it was: records its forward pass for any number of rows."""
 
     network: Network
@@ -37,6 +35,8 @@ class Snapshot:
 
     @classmethod
     def of(cls, network: Network) -> Self:
+        import copy  # needed here only
+
         alone = copy.copy(network)
         for name in ("loss", "optimizer", "metrics", "history"):
             vars(alone).pop(name, None)

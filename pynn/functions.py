@@ -7,13 +7,13 @@ import os
 import types
 import warnings
 from collections.abc import Callable, Hashable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 import pynn
 from pynn._native import Body, Executable, Recorder, Tensor, is_idle
+from pynn._record import Record
 from pynn.layers.base import Layer
 from pynn.layers.replay import program_dtype, structure, visible
 from pynn.programs import ProgramCache
@@ -27,8 +27,7 @@ RETRACES = 5  # recordings without a warning
 _HOME = os.path.dirname(pynn.__file__)
 
 
-@dataclass(frozen=True)
-class Result:
+class Result(Record):
     """What a recording returns."""
 
     structure: Any
@@ -51,8 +50,7 @@ class Result:
         return pack(self.structure, found)
 
 
-@dataclass(frozen=True)
-class Replay:
+class Replay(Record):
     """One recording that nothing follows."""
 
     program: Executable
@@ -62,8 +60,7 @@ class Replay:
         return self.result.filled(iter(self.program(*arrays)))
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Record):
     """One recording, as a step that tapes remember."""
 
     body: Body

@@ -6,12 +6,12 @@ import functools
 import math
 import operator
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn._native import Executable, Recorder
+from pynn._record import Record
 from pynn.layers import masks, nested
 from pynn.layers.arguments import mapped_shapes
 from pynn.layers.replay import structure, visible
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from pynn.network import Network
 
 
-@dataclass(frozen=True)
-class Program:
+class Program(Record):
     """A recorded step. Its outputs are summed over the batches.
 
     They are loss, loss · rows, of several outputs each one's loss · rows, and statistics.
@@ -35,8 +34,7 @@ class Program:
     statistics: tuple[int, ...] = ()  # how many numbers of each metric
 
 
-@dataclass(frozen=True)
-class Step:
+class Step(Record):
     """A step over a full batch and one over the rows that remain at the end of the data."""
 
     batch_size: int

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import re
 from pathlib import Path
 
 import pytest
+
+from pynn import layers
 
 ROOT = Path(__file__).resolve().parents[1]
 NATIVE = ROOT / "csrc"
@@ -130,3 +133,16 @@ def test_nothing_generated_is_committed() -> None:
         if re.search(r"(auto-?generated|do not edit)", f.read_text(), flags=re.I)
     ]
     assert marked == []
+
+
+def test_what_layers_are_is_the_same_to_type_checkers_and_at_run_time() -> None:
+    stub = ast.parse(Path(layers.__file__).with_suffix(".pyi").read_text())
+    imports = [node for node in stub.body if isinstance(node, ast.ImportFrom)]
+    told = {(node.module, alias.name) for node in imports for alias in node.names}
+    for module, name in told:
+        assert getattr(layers, name) is getattr(importlib.import_module(str(module)), name)
+    [listed] = [node.value for node in stub.body if isinstance(node, ast.Assign)]
+    assert sorted(ast.literal_eval(listed)) == sorted(name for _, name in told) == layers.__all__
+    assert set(layers.__all__) <= set(dir(layers))
+    with pytest.raises(AttributeError, match=r"'pynn\.layers' has no attribute 'Dens'"):
+        getattr(layers, "Dens")  # noqa: B009

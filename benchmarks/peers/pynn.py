@@ -22,7 +22,7 @@ from pynn import layers, losses, ops, optimizers
 class Pynn(Peer):
     """pynn."""
 
-    imports = "from pynn import Network, layers, losses, optimizers"
+    imports = "from pynn import Network, losses, optimizers; from pynn.layers import Dense"
     distribution = "pynn-native"
 
     def __init__(self, threads: int) -> None:

@@ -1,276 +1,66 @@
-"""Layers: what networks are made of."""
+"""Layers: what networks are made of.
 
-from pynn.layers.activation import (
-    ELU,
-    GELU,
-    SELU,
-    Activation,
-    HardSigmoid,
-    HardSwish,
-    HardTanh,
-    LeakyReLU,
-    Linear,
-    LogSigmoid,
-    LogSoftmax,
-    Mish,
-    ReLU,
-    ReLU6,
-    Sigmoid,
-    SiLU,
-    Softmax,
-    Softplus,
-    Softsign,
-    Swish,
-    Tanh,
-)
-from pynn.layers.attention import (
-    Attention,
-    MultiHeadAttention,
-)
-from pynn.layers.augmentation import RandomBrightness, RandomContrast, RandomFlip
-from pynn.layers.base import Layer
-from pynn.layers.batch_normalization import BatchNorm, BatchNormalization
-from pynn.layers.bidirectional import Bidirectional
-from pynn.layers.cells import StackedRNNCells
-from pynn.layers.convolution import (
-    Conv1D,
-    Conv2D,
-    Conv3D,
-)
-from pynn.layers.dense import Dense
-from pynn.layers.depthwise import (
-    DepthwiseConv1D,
-    DepthwiseConv2D,
-    SeparableConv1D,
-    SeparableConv2D,
-)
-from pynn.layers.dropout import (
-    AlphaDropout,
-    Dropout,
-    GaussianDropout,
-    GaussianNoise,
-    SpatialDropout1D,
-    SpatialDropout2D,
-    SpatialDropout3D,
-)
-from pynn.layers.embedding import Embedding, EmbeddingBag
-from pynn.layers.gated_cells import GRUCell, LSTMCell, SimpleRNNCell
-from pynn.layers.graph import Input
-from pynn.layers.lookup import Hashing, IntegerLookup, StringLookup
-from pynn.layers.masking import Masking
-from pynn.layers.merge import (
-    Add,
-    Average,
-    Concatenate,
-    Dot,
-    Maximum,
-    Minimum,
-    Multiply,
-    Subtract,
-)
-from pynn.layers.normalization import (
-    GroupNormalization,
-    LayerNorm,
-    LayerNormalization,
-    RMSNormalization,
-    UnitNormalization,
-)
-from pynn.layers.padding import (
-    Cropping1D,
-    Cropping2D,
-    Cropping3D,
-    ZeroPadding1D,
-    ZeroPadding2D,
-    ZeroPadding3D,
-)
-from pynn.layers.pooling import (
-    AdaptiveAvgPool1D,
-    AdaptiveAvgPool2D,
-    AdaptiveAvgPool3D,
-    AveragePooling1D,
-    AveragePooling2D,
-    AveragePooling3D,
-    AvgPool1D,
-    AvgPool2D,
-    AvgPool3D,
-    GlobalAveragePooling1D,
-    GlobalAveragePooling2D,
-    GlobalAveragePooling3D,
-    GlobalAvgPool1D,
-    GlobalAvgPool2D,
-    GlobalAvgPool3D,
-    GlobalMaxPool1D,
-    GlobalMaxPool2D,
-    GlobalMaxPool3D,
-    GlobalMaxPooling1D,
-    GlobalMaxPooling2D,
-    GlobalMaxPooling3D,
-    MaxPool1D,
-    MaxPool2D,
-    MaxPool3D,
-    MaxPooling1D,
-    MaxPooling2D,
-    MaxPooling3D,
-)
-from pynn.layers.preprocessing import (
-    CategoryEncoding,
-    Discretization,
-    Normalization,
-    Rescaling,
-)
-from pynn.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
-from pynn.layers.regularization import ActivityRegularization
-from pynn.layers.resampling import (
-    CenterCrop,
-    Resizing,
-    UpSampling1D,
-    UpSampling2D,
-    UpSampling3D,
-)
-from pynn.layers.reshape import Flatten, Permute, RepeatVector, Reshape
-from pynn.layers.text import TextVectorization
-from pynn.layers.transformer import (
-    PositionalEmbedding,
-    TransformerEncoder,
-)
-from pynn.layers.transposed import (
-    Conv1DTranspose,
-    Conv2DTranspose,
-    Conv3DTranspose,
-)
-from pynn.layers.warping import RandomRotation, RandomTranslation, RandomZoom
-from pynn.layers.wrapper import Lambda, TimeDistributed
+Their modules are imported when they are first needed; ``__init__.pyi`` tells the type checkers.
+"""
 
-__all__ = [
-    "ELU",
-    "GELU",
-    "GRU",
-    "LSTM",
-    "RNN",
-    "SELU",
-    "Activation",
-    "ActivityRegularization",
-    "AdaptiveAvgPool1D",
-    "AdaptiveAvgPool2D",
-    "AdaptiveAvgPool3D",
-    "Add",
-    "AlphaDropout",
-    "Attention",
-    "Average",
-    "AveragePooling1D",
-    "AveragePooling2D",
-    "AveragePooling3D",
-    "AvgPool1D",
-    "AvgPool2D",
-    "AvgPool3D",
-    "BatchNorm",
-    "BatchNormalization",
-    "Bidirectional",
-    "CategoryEncoding",
-    "CenterCrop",
-    "Concatenate",
-    "Conv1D",
-    "Conv1DTranspose",
-    "Conv2D",
-    "Conv2DTranspose",
-    "Conv3D",
-    "Conv3DTranspose",
-    "Cropping1D",
-    "Cropping2D",
-    "Cropping3D",
-    "Dense",
-    "DepthwiseConv1D",
-    "DepthwiseConv2D",
-    "Discretization",
-    "Dot",
-    "Dropout",
-    "Embedding",
-    "EmbeddingBag",
-    "Flatten",
-    "GRUCell",
-    "GaussianDropout",
-    "GaussianNoise",
-    "GlobalAveragePooling1D",
-    "GlobalAveragePooling2D",
-    "GlobalAveragePooling3D",
-    "GlobalAvgPool1D",
-    "GlobalAvgPool2D",
-    "GlobalAvgPool3D",
-    "GlobalMaxPool1D",
-    "GlobalMaxPool2D",
-    "GlobalMaxPool3D",
-    "GlobalMaxPooling1D",
-    "GlobalMaxPooling2D",
-    "GlobalMaxPooling3D",
-    "GroupNormalization",
-    "HardSigmoid",
-    "HardSwish",
-    "HardTanh",
-    "Hashing",
-    "Input",
-    "IntegerLookup",
-    "LSTMCell",
-    "Lambda",
-    "Layer",
-    "LayerNorm",
-    "LayerNormalization",
-    "LeakyReLU",
-    "Linear",
-    "LogSigmoid",
-    "LogSoftmax",
-    "Masking",
-    "MaxPool1D",
-    "MaxPool2D",
-    "MaxPool3D",
-    "MaxPooling1D",
-    "MaxPooling2D",
-    "MaxPooling3D",
-    "Maximum",
-    "Minimum",
-    "Mish",
-    "MultiHeadAttention",
-    "Multiply",
-    "Normalization",
-    "Permute",
-    "PositionalEmbedding",
-    "RMSNormalization",
-    "RandomBrightness",
-    "RandomContrast",
-    "RandomFlip",
-    "RandomRotation",
-    "RandomTranslation",
-    "RandomZoom",
-    "ReLU",
-    "ReLU6",
-    "RepeatVector",
-    "Rescaling",
-    "Reshape",
-    "Resizing",
-    "SeparableConv1D",
-    "SeparableConv2D",
-    "SiLU",
-    "Sigmoid",
-    "SimpleRNN",
-    "SimpleRNNCell",
-    "Softmax",
-    "Softplus",
-    "Softsign",
-    "SpatialDropout1D",
-    "SpatialDropout2D",
-    "SpatialDropout3D",
-    "StackedRNNCells",
-    "StringLookup",
-    "Subtract",
-    "Swish",
-    "Tanh",
-    "TextVectorization",
-    "TimeDistributed",
-    "TransformerEncoder",
-    "UnitNormalization",
-    "UpSampling1D",
-    "UpSampling2D",
-    "UpSampling3D",
-    "ZeroPadding1D",
-    "ZeroPadding2D",
-    "ZeroPadding3D",
-]
+from pynn import _lazy
+
+_FAMILIES = {
+    "activation": (
+        "ELU GELU SELU Activation HardSigmoid HardSwish HardTanh LeakyReLU Linear LogSigmoid "
+        "LogSoftmax Mish ReLU ReLU6 Sigmoid SiLU Softmax Softplus Softsign Swish Tanh"
+    ),
+    "attention": "Attention MultiHeadAttention",
+    "augmentation": "RandomBrightness RandomContrast RandomFlip",
+    "base": "Layer",
+    "batch_normalization": "BatchNorm BatchNormalization",
+    "bidirectional": "Bidirectional",
+    "cells": "StackedRNNCells",
+    "convolution": "Conv1D Conv2D Conv3D",
+    "dense": "Dense",
+    "depthwise": "DepthwiseConv1D DepthwiseConv2D SeparableConv1D SeparableConv2D",
+    "dropout": (
+        "AlphaDropout Dropout GaussianDropout GaussianNoise SpatialDropout1D SpatialDropout2D "
+        "SpatialDropout3D"
+    ),
+    "embedding": "Embedding EmbeddingBag",
+    "gated_cells": "GRUCell LSTMCell SimpleRNNCell",
+    "graph": "Input",
+    "lookup": "Hashing IntegerLookup StringLookup",
+    "masking": "Masking",
+    "merge": "Add Average Concatenate Dot Maximum Minimum Multiply Subtract",
+    "normalization": (
+        "GroupNormalization LayerNorm LayerNormalization RMSNormalization UnitNormalization"
+    ),
+    "padding": "Cropping1D Cropping2D Cropping3D ZeroPadding1D ZeroPadding2D ZeroPadding3D",
+    "pooling": (
+        "AdaptiveAvgPool1D AdaptiveAvgPool2D AdaptiveAvgPool3D AveragePooling1D AveragePooling2D "
+        "AveragePooling3D AvgPool1D AvgPool2D AvgPool3D GlobalAveragePooling1D "
+        "GlobalAveragePooling2D GlobalAveragePooling3D GlobalAvgPool1D GlobalAvgPool2D "
+        "GlobalAvgPool3D GlobalMaxPool1D GlobalMaxPool2D GlobalMaxPool3D GlobalMaxPooling1D "
+        "GlobalMaxPooling2D GlobalMaxPooling3D MaxPool1D MaxPool2D MaxPool3D MaxPooling1D "
+        "MaxPooling2D MaxPooling3D"
+    ),
+    "preprocessing": "CategoryEncoding Discretization Normalization Rescaling",
+    "recurrent": "GRU LSTM RNN SimpleRNN",
+    "regularization": "ActivityRegularization",
+    "resampling": "CenterCrop Resizing UpSampling1D UpSampling2D UpSampling3D",
+    "reshape": "Flatten Permute RepeatVector Reshape",
+    "text": "TextVectorization",
+    "transformer": "PositionalEmbedding TransformerEncoder",
+    "transposed": "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
+    "warping": "RandomRotation RandomTranslation RandomZoom",
+    "wrapper": "Lambda TimeDistributed",
+}
+_HOMES = {
+    name: f"{__name__}.{family}"
+    for family, classes in _FAMILIES.items()
+    for name in (family, *classes.split())
+}
+
+__all__ = sorted(_HOMES.keys() - _FAMILIES.keys())
+__getattr__ = _lazy.names(__name__, _HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted(globals().keys() | _HOMES.keys())

@@ -5,21 +5,20 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Hashable, Iterable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn import checks
 from pynn._native import Tensor
+from pynn._record import Record
 from pynn.layers import nested
 
 if TYPE_CHECKING:
     from pynn.layers.base import Layer
 
 
-@dataclass(frozen=True)
-class Arguments:
+class Arguments(Record):
     """Tensors, arrays or placeholders, alone or in lists, tuples and dicts, beside settings.
 
     Parameters of ``forward`` without a default are inputs. Others are options, of which only those

@@ -16,7 +16,7 @@ from pynn.layers import masks, nested, taped
 from pynn.layers.arguments import Arguments, is_float, is_shape
 from pynn.layers.graph import Node, Use
 from pynn.layers.host import on_arrays, record_host
-from pynn.layers.replay import Changes, program_dtype
+from pynn.layers.replay import Changes, Replay, program_dtype
 from pynn.layers.weights import LayerState, Shape, Weighted, unchanged_on_failure
 from pynn.tensor import Variable
 
@@ -110,6 +110,8 @@ class Layer(Weighted):
             input_shape=None
             if input_shape is None
             else checks.sample_shape(input_shape, f"{who}: input_shape"),
+            penalties=[],
+            replay=Replay(),
         )
         self._state.changed()
         self.activity_regularizer = regularizers.get(activity_regularizer)

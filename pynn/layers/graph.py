@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pynn import checks
+from pynn._record import Record
 from pynn.layers import nested
 
 if TYPE_CHECKING:
@@ -79,8 +79,7 @@ class Input(Node):
         self.name = name
 
 
-@dataclass(frozen=True, eq=False)
-class Use:
+class Use(Record):
     """One call of a layer on nodes."""
 
     layer: Layer
@@ -123,8 +122,7 @@ class Slot(nested.Placeholder):
         self.number = number
 
 
-@dataclass(frozen=True)
-class Graph:
+class Graph(Record):
     """What a network computes from its inputs, one call of a layer after the other."""
 
     inputs: Any  # slots, alone or in lists, tuples and dicts

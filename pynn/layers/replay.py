@@ -6,13 +6,13 @@ import functools
 import operator
 import threading
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pynn import checks, ops
 from pynn._native import Executable, Recorder, Tensor
+from pynn._record import Record
 from pynn.layers import nested
 from pynn.layers.arguments import Arguments, is_float
 from pynn.layers.host import host_gradients, host_outputs
@@ -27,8 +27,7 @@ if TYPE_CHECKING:
     from pynn.steps import Program
 
 
-@dataclass(frozen=True)
-class Call:
+class Call(Record):
     """The last forward call: what backward needs to compute it again."""
 
     arguments: Arguments
@@ -40,8 +39,7 @@ class Call:
     single: bool  # one sample came in, without a batch axis
 
 
-@dataclass(frozen=True)
-class Recorded:
+class Recorded(Record):
     """A forward pass of certain inputs."""
 
     executable: Executable

@@ -6,11 +6,11 @@ import functools
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pynn import _registry, checks, initializers, regularizers
 from pynn._native import Tensor
+from pynn._record import Record
 from pynn.layers.host import gradients_from_arrays
 from pynn.layers.replay import Changes, Replay
 from pynn.tensor import Variable
@@ -23,19 +23,18 @@ if TYPE_CHECKING:
 Shape = tuple[int, ...]
 
 
-@dataclass
-class LayerState:
+class LayerState(Record, frozen=False):
     """What the base class knows about a layer, apart from the layer's own attributes."""
 
     name: str | None  # as given
     dtype: str | None  # as given, or adopted
     trainable: bool
     input_shape: Any  # a shape, or shapes in lists, tuples and dicts
+    penalties: list[tuple[Callable[[Tensor], Tensor], Variable]]
+    replay: Replay
     unique_name: str | None = None  # as a network gave it
     outputs: Any = None  # nodes like the last ones, alone or in lists, tuples and dicts
     built: bool = False
-    penalties: list[tuple[Callable[[Tensor], Tensor], Variable]] = field(default_factory=list)
-    replay: Replay = field(default_factory=Replay)
     revision: int = 0  # the count of changes at the last one
 
     def changed(self) -> None:
@@ -209,7 +208,7 @@ def default_name(cls: type) -> str:
 @contextmanager
 def unchanged_on_failure(layers: Iterable[Weighted]) -> Iterator[None]:
     """Give layers back their attributes when the block raises."""
-    before = [(layer, dict(vars(layer)), replace(layer._state)) for layer in layers]
+    before = [(layer, dict(vars(layer)), layer._state.replaced()) for layer in layers]
     penalties = [len(state.penalties) for _, _, state in before]
     try:
         yield
