@@ -72,12 +72,8 @@ void check(const EpochLoop& loop) {
   }
 }
 
-py::object to_matrix(const std::vector<std::vector<double>>& rows) {
-  const auto columns = static_cast<py::ssize_t>(rows.empty() ? 0 : rows[0].size());
-  py::array_t<double> matrix({static_cast<py::ssize_t>(rows.size()), columns});
-  double* at = matrix.mutable_data();
-  for (const std::vector<double>& row : rows) at = std::copy(row.begin(), row.end(), at);
-  return matrix;
+py::object to_matrix(const EpochLoop::History& history) {
+  return py::array_t<double>({history.epochs, history.width}, history.totals.data());
 }
 
 // Takes the GIL, lets pending signals act, and asks Python's `poll`, if there is one.
@@ -120,7 +116,7 @@ py::object run_epochs(py::handle full, py::handle tail, py::handle data, std::in
   loop.poll_seconds = poll_seconds;
   loop.report_epochs = !poll.is_none();
 
-  std::vector<std::vector<double>> history;
+  EpochLoop::History history;
   {
     const Inside inside_full(loop.full.get());
     const Inside inside_tail(loop.tail == loop.full ? nullptr : loop.tail.get());

@@ -59,13 +59,21 @@ struct Operand {
 };
 
 // An instruction of a chain that fits one tile, with its addresses; null: what the product hands
-// over.
+// over, if it reads that.
 struct Bound {
   PointwiseFn kernel;
   CastFn cast;
   void* out;
   std::array<const void*, 3> in;
   const double* attr;
+  bool handed;
+};
+
+// A single value that such a chain spreads first.
+struct Spread {
+  char* to;
+  const char* from;
+  std::size_t item;
 };
 
 struct Chain : BlockConsumer {
@@ -92,11 +100,12 @@ struct Chain : BlockConsumer {
   std::size_t pads = 0;  // byte offset in the scratch: a block for each operand
 
   // A chain of few elements has its addresses worked out once: it runs many times a microsecond.
+  std::vector<Spread> spreads;
   std::vector<Bound> bound;
   std::shared_ptr<void> memory;  // its registers
 
   void bind();
-  void run_bound(void* values) const;
+  void run_bound(const void* values) const;
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;
 };

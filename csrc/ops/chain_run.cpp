@@ -230,24 +230,30 @@ void Chain::bind() {
       return operands[static_cast<std::size_t>(reg.operand)].data;
     return static_cast<char*>(memory.get()) + reg.buffer;
   };
-  for (const Instruction& i : instructions)
-    bound.push_back({i.kernel,
-                     i.cast,
-                     address(i.out),
-                     {address(i.in[0]), address(i.in[1]), address(i.in[2])},
-                     i.attr.data()});
+  for (const int r : constants) {
+    const Operand& o =
+        operands[static_cast<std::size_t>(registers[static_cast<std::size_t>(r)].operand)];
+    spreads.push_back({address(r), o.data, o.item});
+  }
+  for (const Instruction& i : instructions) {
+    Bound b{i.kernel,       i.cast,
+            address(i.out), {address(i.in[0]), address(i.in[1]), address(i.in[2])},
+            i.attr.data(),  false};
+    b.handed = std::find(b.in.begin(), b.in.end(), nullptr) != b.in.end();
+    bound.push_back(b);
+  }
 }
 
-void Chain::run_bound(void* values) const {
+void Chain::run_bound(const void* values) const {
   const auto n = static_cast<std::size_t>(elements);
-  for (const int r : constants) {
-    const Register& reg = registers[static_cast<std::size_t>(r)];
-    const Operand& o = operands[static_cast<std::size_t>(reg.operand)];
-    splat(static_cast<char*>(memory.get()) + reg.buffer, o.data, o.item, elements);
-  }
+  for (const Spread& s : spreads) splat(s.to, s.from, s.item, elements);
   for (const Bound& b : bound) {
-    const void* in[3];
-    for (std::size_t k = 0; k < 3; ++k) in[k] = b.in[k] == nullptr ? values : b.in[k];
+    const void* const* in = b.in.data();
+    std::array<const void*, 3> filled;
+    if (b.handed) {
+      for (std::size_t k = 0; k < 3; ++k) filled[k] = b.in[k] == nullptr ? values : b.in[k];
+      in = filled.data();
+    }
     if (b.kernel != nullptr)
       b.kernel(n, b.out, in, b.attr);
     else
@@ -278,8 +284,8 @@ void Chain::launch() const {
 }
 
 void Chain::consume(const MatrixBlock& block, const View& values) const {
-  const bool whole = block.rows * block.columns == elements && values.contiguous();
-  if (whole && !bound.empty()) return run_bound(values.data);
+  if (!bound.empty() && block.rows * block.columns == elements && values.contiguous())
+    return run_bound(values.data);
   Worker worker(*this);
   // Whole rows of row-major operands are one run.
   if (one_run && block.columns == shape[1] && values.contiguous()) {

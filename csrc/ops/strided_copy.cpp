@@ -127,6 +127,9 @@ Launch strided_copy(const View& in, const View& out) {
   c.outer.push_back({pieces, c.cut.in * c.piece, c.cut.out * c.piece});
   std::int64_t tasks = 1;
   for (const Loop& loop : c.outer) tasks *= loop.count;
+  if (tasks == 1 && c.block == copy_run)
+    return [to = c.out, from = c.in, bytes = static_cast<std::size_t>(c.cut.count * c.item)](
+               const RunState&) { std::memcpy(to, from, bytes); };
   c.chunks = Chunks(tasks, work * static_cast<double>(c.piece));
   return [c = std::move(c)](const RunState&) {
     c.chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) { c.run(begin, end); });

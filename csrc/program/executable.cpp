@@ -37,6 +37,7 @@ struct Executable::Plan {
       launches.push_back(cluster.chain ? bind_chain(cluster)
                                        : bind_step(program.steps[cluster.steps[0]]));
       effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
+      calls_out |= effects.back() != 0;
       lines.push_back(describe(cluster));
     }
     for (const Store& store : program.stores) written.push_back(view(store.target));
@@ -176,6 +177,7 @@ struct Executable::Plan {
   std::shared_ptr<void> arena;
   std::vector<Launch> launches;
   std::vector<char> effects;  // whether a launch is outside code
+  bool calls_out = false;     // whether any is
   std::vector<std::string> lines;
   std::vector<View> inputs, outputs, written;
 };
@@ -190,11 +192,17 @@ std::size_t Executable::input_count() const { return plan_->inputs.size(); }
 std::size_t Executable::output_count() const { return plan_->outputs.size(); }
 const std::vector<View>& Executable::written() const { return plan_->written; }
 const Program& Executable::program() const { return plan_->program; }
+bool Executable::calls_out() const { return plan_->calls_out; }
 std::size_t Executable::arena_bytes() const { return plan_->memory.bytes; }
 std::size_t Executable::step_count() const { return plan_->launches.size(); }
 
 void Executable::run(const RunState& state) {
   std::optional<FlushDenormals> guard;
+  if (!plan_->calls_out) {
+    guard.emplace();
+    for (const Launch& launch : plan_->launches) launch(state);
+    return;
+  }
   for (std::size_t i = 0; i < plan_->launches.size(); ++i) plan_->launch(i, state, guard);
 }
 

@@ -51,6 +51,9 @@ class Executable {
   // can run at the same time.
   const Program& program() const;
 
+  // Whether a replay runs outside code, in the float mode that its process chose.
+  bool calls_out() const;
+
   std::size_t arena_bytes() const;
   std::size_t step_count() const;                    // launches per replay
   const std::vector<std::string>& launches() const;  // a line for each, for people and tests

@@ -5,7 +5,9 @@
 #include <cmath>
 #include <cstring>
 #include <mutex>
+#include <optional>
 
+#include "runtime/cpu.h"
 #include "runtime/rng.h"
 #include "runtime/thread_pool.h"
 
@@ -21,35 +23,61 @@ constexpr std::size_t kGatherBytes = 32 * 1024;
 constexpr std::size_t kFetchBytes = 4096;
 constexpr std::size_t kCacheLine = 64;
 
-// to[i] = from[rows[i]], or from[first + i] without `rows`.
-void gather_rows(const Array& from, const std::int64_t* rows, std::int64_t first, const View& to) {
-  const std::int64_t count = to.shape[0];
-  const std::size_t bytes = count == 0 ? 0 : to.bytes() / static_cast<std::size_t>(count);
-  const char* source = from.as<char>();
-  char* target = to.as<char>();
-  if (rows == nullptr) {
-    std::memcpy(target, source + static_cast<std::size_t>(first) * bytes, to.bytes());
-    return;
+// The rows of an input, and where a batch of them goes.
+struct Gather {
+  const char* source;
+  char* target;
+  std::size_t bytes;  // of a row
+  std::int64_t count;
+
+  // target[i] = source[rows[first + i]], or source[first + i] without `rows`.
+  void run(const std::int64_t* rows, std::int64_t first) const {
+    if (rows == nullptr) {
+      std::memcpy(target, source + static_cast<std::size_t>(first) * bytes, total());
+      return;
+    }
+    const auto chunks = static_cast<std::int64_t>(total() / kGatherBytes);
+    if (chunks <= 1) return copy(rows + first, 0, count);
+    parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
+      const auto i = static_cast<std::int64_t>(c);
+      copy(rows + first, count * i / chunks, count * (i + 1) / chunks);
+    });
   }
-  const auto row = [&](std::int64_t i) {
-    return source + static_cast<std::size_t>(rows[first + i]) * bytes;
-  };
+
+ private:
+  std::size_t total() const { return static_cast<std::size_t>(count) * bytes; }
+
   // Rows lie anywhere in memory: while one is copied, the next is fetched.
-  const auto copy = [&](std::int64_t begin, std::int64_t end) {
+  void copy(const std::int64_t* rows, std::int64_t begin, std::int64_t end) const {
+    const auto row = [&](std::int64_t i) {
+      return source + static_cast<std::size_t>(rows[i]) * bytes;
+    };
     for (std::int64_t i = begin; i < end; ++i) {
       if (i + 1 < end)
         for (std::size_t at = 0; at < std::min(bytes, kFetchBytes); at += kCacheLine)
           __builtin_prefetch(row(i + 1) + at);
       std::memcpy(target + static_cast<std::size_t>(i) * bytes, row(i), bytes);
     }
-  };
-  const auto chunks = static_cast<std::int64_t>(to.bytes() / kGatherBytes);
-  if (chunks <= 1) return copy(0, count);
-  parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
-    const auto i = static_cast<std::int64_t>(c);
-    copy(count * i / chunks, count * (i + 1) / chunks);
-  });
-}
+  }
+};
+
+// A step with the memory through which it is fed and read: looked up once, as a step may take
+// nothing but nanoseconds.
+struct Replay {
+  Replay(Executable& executable, const std::vector<Array>& data) : step(executable) {
+    for (std::size_t i = 0; i < data.size(); ++i) {
+      const View& to = step.input(i);
+      const std::int64_t count = to.shape[0];
+      inputs.push_back({data[i].as<const char>(), to.as<char>(),
+                        count == 0 ? 0 : to.bytes() / static_cast<std::size_t>(count), count});
+    }
+    for (std::size_t i = 0; i < step.output_count(); ++i) outputs.push_back(step.output(i));
+  }
+
+  Executable& step;
+  std::vector<Gather> inputs;
+  std::vector<View> outputs;
+};
 
 template <class T>
 void add_elements(const View& x, double* totals) {
@@ -127,14 +155,18 @@ void Checkpoint::confirm() { std::swap(candidate_, good_); }
 
 void Checkpoint::restore() { copy(good_, arrays_); }
 
-std::vector<std::vector<double>> EpochLoop::run() {
+EpochLoop::History EpochLoop::run() {
   const std::int64_t rows = data.empty() ? 0 : data[0].shape[0];
   const std::int64_t batches = (rows + batch_size - 1) / batch_size;
   const bool accumulating = gathered.empty();
-  const Executable& shape_of = full ? *full : *tail;
-  std::size_t total_count = 0;
-  for (std::size_t i = 0; accumulating && i < shape_of.output_count(); ++i)
-    total_count += static_cast<std::size_t>(shape_of.output(i).size());
+  const auto replay_of = [&](const std::shared_ptr<Executable>& step) {
+    return step ? std::make_unique<Replay>(*step, data) : nullptr;
+  };
+  const std::unique_ptr<Replay> whole = replay_of(full), rest = replay_of(tail);
+  History history;
+  if (accumulating)
+    for (const View& output : (whole ? *whole : *rest).outputs)
+      history.width += static_cast<std::size_t>(output.size());
 
   std::unique_lock<std::mutex> full_lock, tail_lock;
   if (full) full_lock = std::unique_lock(full->lock());
@@ -142,26 +174,34 @@ std::vector<std::vector<double>> EpochLoop::run() {
 
   std::vector<std::int64_t> order(shuffle ? static_cast<std::size_t>(rows) : 0);
   PollTimer timer(poll_seconds);
-  std::vector<std::vector<double>> history;
   bool stopped = false;
+  // Between replays the float mode stays, but for outside code.
+  const bool calls_out = (full && full->calls_out()) || (tail && tail->calls_out());
+  std::optional<FlushDenormals> flush;
+  const auto asked = [&](const Progress& progress, bool epoch_end) {
+    flush.reset();
+    return poll(progress, epoch_end);
+  };
 
   for (std::int64_t epoch = 0; epoch < epochs && !stopped; ++epoch) {
     const auto number = static_cast<std::uint64_t>(first_epoch + epoch);
     // Streams of shuffles and of the steps' random ops differ in the top bit.
     if (shuffle) permutation(key, number | std::uint64_t{1} << 63, rows, order.data());
     if (checkpoint) checkpoint->begin();
-    std::vector<double>& totals = history.emplace_back(total_count, 0.0);
+    history.totals.resize(++history.epochs * history.width);
+    const std::span<double> totals = std::span(history.totals).last(history.width);
 
     for (std::int64_t b = 0; b < batches && !stopped; ++b) {
       const std::int64_t first = b * batch_size;
-      Executable& step = rows - first >= batch_size ? *full : *tail;
-      for (std::size_t i = 0; i < data.size(); ++i)
-        gather_rows(data[i], shuffle ? order.data() : nullptr, first, step.input(i));
-      step.run({key, number * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(b)});
+      const Replay& replay = rows - first >= batch_size ? *whole : *rest;
+      for (const Gather& input : replay.inputs) input.run(shuffle ? order.data() : nullptr, first);
+      if (!flush && !calls_out) flush.emplace();
+      replay.step.run(
+          {key, number * static_cast<std::uint64_t>(batches) + static_cast<std::uint64_t>(b)});
 
       if (check_loss) {
         double loss = 0;
-        accumulate(step.output(0), &loss);
+        accumulate(replay.outputs[0], &loss);
         if (!std::isfinite(loss)) {
           if (checkpoint) checkpoint->restore();
           throw NonFiniteLoss{first_epoch + epoch, b, loss};
@@ -170,20 +210,20 @@ std::vector<std::vector<double>> EpochLoop::run() {
       }
       if (accumulating) {
         double* at = totals.data();
-        for (std::size_t i = 0; i < step.output_count(); ++i) at += accumulate(step.output(i), at);
+        for (const View& output : replay.outputs) at += accumulate(output, at);
       } else {
         for (std::size_t i = 0; i < gathered.size(); ++i) {
-          const View& out = step.output(i);
+          const View& out = replay.outputs[i];
           const std::size_t bytes = out.bytes() / static_cast<std::size_t>(out.shape[0]);
           std::memcpy(gathered[i].as<char>() + static_cast<std::size_t>(first) * bytes, out.data,
                       out.bytes());
         }
       }
       if (poll && timer.due())
-        stopped = !poll({first_epoch + epoch, std::min(first + batch_size, rows), totals}, false);
+        stopped = !asked({first_epoch + epoch, std::min(first + batch_size, rows), totals}, false);
     }
     if (poll && !stopped && report_epochs)
-      stopped = !poll({first_epoch + epoch, rows, totals}, true);
+      stopped = !asked({first_epoch + epoch, rows, totals}, true);
   }
   return history;
 }

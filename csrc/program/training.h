@@ -59,9 +59,13 @@ struct EpochLoop {
   double poll_seconds = 0.05;
   bool report_epochs = true;
 
-  // Runs the epochs; returns (epochs run, the last one perhaps in part; total of each output's
-  // elements over the batches).
-  std::vector<std::vector<double>> run();
+  // For each epoch that ran, the last one perhaps in part, the total of each output's elements over
+  // the batches.
+  struct History {
+    std::size_t epochs = 0, width = 0;
+    std::vector<double> totals;  // (epochs, width)
+  };
+  History run();
 };
 
 }  // namespace pynn

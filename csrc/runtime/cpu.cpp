@@ -215,6 +215,9 @@ unsigned long float_mode() { return 0; }
 void set_float_mode(unsigned long) {}
 #endif
 
-FlushDenormals::FlushDenormals() : saved_(float_mode()) { set_float_mode(saved_ | kFlush); }
+// Setting a mode waits for all that is in flight, and is left out where nothing changes.
+FlushDenormals::FlushDenormals() : saved_(float_mode()), sets_((saved_ & kFlush) != kFlush) {
+  if (sets_) set_float_mode(saved_ | kFlush);
+}
 
 }  // namespace pynn

@@ -49,12 +49,15 @@ void set_float_mode(unsigned long mode);
 class FlushDenormals {
  public:
   FlushDenormals();
-  ~FlushDenormals() { set_float_mode(saved_); }
+  ~FlushDenormals() {
+    if (sets_) set_float_mode(saved_);
+  }
   FlushDenormals(const FlushDenormals&) = delete;
   FlushDenormals& operator=(const FlushDenormals&) = delete;
 
  private:
   unsigned long saved_;
+  bool sets_;
 };
 
 }  // namespace pynn

@@ -303,10 +303,12 @@ TEST_CASE("an epoch visits every row once") {
     loop.shuffle = shuffle;
     std::memset(total.data, 0, total.bytes());
     const auto history = loop.run();
-    REQUIRE(history.size() == 3);
-    for (const auto& epoch : history) {
-      CHECK(epoch[1] == 22 * 23);
-      CHECK(epoch[2] == 22 * 23 + 23);
+    REQUIRE(history.epochs == 3);
+    REQUIRE(history.totals.size() == 3 * history.width);
+    for (std::size_t epoch = 0; epoch < 3; ++epoch) {
+      const double* totals = &history.totals[epoch * history.width];
+      CHECK(totals[1] == 22 * 23);
+      CHECK(totals[2] == 22 * 23 + 23);
     }
     CHECK(total.as<double>()[0] == 3 * 22 * 23);
   }
