@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import doctest
+import gc
 import threading
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -360,3 +362,27 @@ def test_predict_checks_as_much_the_second_time() -> None:
     np.testing.assert_array_equal(net.predict(x), first)
     net.layers[1].bias.assign([7.0])
     np.testing.assert_allclose(net.predict(x), first + 7, rtol=1e-6)
+
+
+@pytest.mark.parametrize("graph", [False, True])
+def test_a_network_is_freed_with_the_last_reference(graph: bool) -> None:
+    """No circles: memory of a network that was used does not wait for the garbage collector."""
+    net = Network([Dense(3, "tanh", input_shape=(4,)), Dense(2)])
+    if graph:
+        net = Network(inputs=(node := Input(4)), outputs=Dense(2)(Dense(3, "tanh")(node)))
+    net.use("mse", "adam")
+    x, y = np.ones((8, 4), np.float32), np.ones((8, 2), np.float32)
+    gc.collect()
+    gc.disable()
+    try:
+        net.fit(x, y, batch_size=3, validation_split=0.5, verbose=0)
+        net.evaluate(x, y)
+        net.predict(x)
+        net(x[:1])
+        net.freeze()(x)
+        net.backward(net.forward(x))
+        gone = weakref.ref(net)
+        del net
+        assert gone() is None
+    finally:
+        gc.enable()

@@ -25,13 +25,17 @@ class Checkpoint {
   void begin();    // the arrays may be good: it shows with the next loss
   void confirm();  // they were
   // Puts back what was last confirmed, or else what the arrays were at the first `begin`.
-  void restore();
+  void restore() const;
 
  private:
-  void copy(const std::vector<Array>& from, const std::vector<Array>& to) const;
+  using Copy = std::shared_ptr<void>;
+  void save(Copy& to) const;
 
-  std::vector<Array> arrays_, candidate_, good_;
-  bool begun_ = false;
+  std::vector<Array> arrays_;
+  std::vector<std::size_t> offsets_;  // of each in a copy
+  std::size_t bytes_ = 0;             // of a copy
+  Copy candidate_, good_;
+  bool pending_ = false;  // whether the candidate may become the good one
 };
 
 struct EpochLoop {

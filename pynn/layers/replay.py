@@ -204,8 +204,13 @@ class Replay:
 
 
 def structure(layer: Layer) -> Hashable:
-    """Identify what `layer` computes: its layers, their settings and what of it is trained."""
-    revisions = tuple((part, part._state.revision) for part in layer.walk())
+    """Identify what `layer` computes: its layers, their settings and what of it is trained.
+
+    It goes into caches of the layer, which itself is not in it: so no circle keeps the layer alive.
+    """
+    revisions = tuple(
+        (None if part is layer else part, part._state.revision) for part in layer.walk()
+    )
     return revisions, tuple(map(id, layer.parameters))
 
 

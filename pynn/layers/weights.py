@@ -223,25 +223,25 @@ def unchanged_on_failure(layers: Iterable[Weighted]) -> Iterator[None]:
 def _traverse(root: Any, only_trainable: bool = False) -> list[Weighted | Variable]:
     """Find layers and variables in attributes, lists, tuples and dicts, in order, each once."""
     found: dict[int, Weighted | Variable] = {}
-
-    def visit(item: Any) -> None:
-        inside: Iterable[Any] = item
-        if isinstance(item, (Weighted, Variable)):
-            if id(item) in found or (only_trainable and not item.trainable):
-                return
-            found[id(item)] = item
-            if isinstance(item, Variable):
-                return
-            inside = vars(item).values()
-        elif isinstance(item, dict):
-            inside = item.values()
-        for value in inside:
-            # Most attributes are settings; every fit goes through them.
-            if type(value) not in _PLAIN and isinstance(value, _HOLDERS):
-                visit(value)
-
-    visit(root)
+    _visit(root, found, only_trainable)
     return list(found.values())
+
+
+def _visit(item: Any, found: dict[int, Weighted | Variable], only_trainable: bool) -> None:
+    inside: Iterable[Any] = item
+    if isinstance(item, (Weighted, Variable)):
+        if id(item) in found or (only_trainable and not item.trainable):
+            return
+        found[id(item)] = item
+        if isinstance(item, Variable):
+            return
+        inside = vars(item).values()
+    elif isinstance(item, dict):
+        inside = item.values()
+    for value in inside:
+        # Most attributes are settings; every fit goes through them.
+        if type(value) not in _PLAIN and isinstance(value, _HOLDERS):
+            _visit(value, found, only_trainable)
 
 
 _PLAIN = frozenset((int, float, str, bool, type(None), LayerState))

@@ -261,11 +261,12 @@ class Optimizer(Configurable):
 
     def _slot(self, variable: Variable, slot: str) -> Variable:
         single = variable.dtype != "float64"
-        value = np.full(
-            variable.shape, self.initial_value(slot), np.float32 if single else np.float64
-        )
+        value = (np.float32 if single else np.float64)(self.initial_value(slot))
         return Variable(
-            value, dtype=variable.dtype, name=f"{variable.name}/{slot}", trainable=False
+            np.broadcast_to(value, variable.shape),  # memory is filled once, by the copy
+            dtype=variable.dtype,
+            name=f"{variable.name}/{slot}",
+            trainable=False,
         )
 
     def _number(self, name: str, value: float, dtype: str = "float64") -> Variable:
