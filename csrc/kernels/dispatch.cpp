@@ -14,7 +14,7 @@
 #define PYNN_FAMILIES(ROW, isa)                                                     \
   ROW(isa, pointwise) ROW(isa, stages) ROW(isa, reduce) ROW(isa, softmax) ROW(isa, norm)           \
   ROW(isa, random) ROW(isa, move) ROW(isa, gemm) ROW(isa, gemv) ROW(isa, gemm_bf16) \
-  ROW(isa, pool) ROW(isa, depthwise) ROW(isa, winners)
+  ROW(isa, pool) ROW(isa, depthwise) ROW(isa, winners) ROW(isa, winograd)
 // clang-format on
 
 // PYNN_ISAS has a ROW for a set with every file, and a PART for one that differs from `base` in a

@@ -353,6 +353,7 @@ void fill(Table& table) {
   fill_depthwise(table);
   fill_norm(table);
   fill_winners(table);
+  fill_winograd(table);
 }
 
 }  // namespace pynn::kernels::reference

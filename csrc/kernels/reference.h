@@ -11,5 +11,6 @@ void fill_pool(Table& table);  // the parts of it that reference_<name>.cpp hold
 void fill_depthwise(Table& table);
 void fill_norm(Table& table);
 void fill_winners(Table& table);
+void fill_winograd(Table& table);
 
 }  // namespace pynn::kernels::reference

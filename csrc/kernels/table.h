@@ -225,6 +225,28 @@ struct WinnerProduct {
 };
 using WinnerProductFn = void (*)(const WinnerProduct&);
 
+// Winograd's convolution F(2 x 2, 3 x 3) (Lavin and Gray, "Fast Algorithms for Convolutional Neural
+// Networks", 2016): the 2 x 2 results that 4 x 4 pixels d give under a kernel g are A^t [(G g G^t)
+// * (B^t d B)] A, the product in the middle element by element and summed over channels. So 16
+// products of matrices take the place of 36. Matrices are stored by rows, the elements of one,
+// which are rows of channels or filters, `step` apart.
+// v(16, channels) from the pixels x[16].
+using WinogradImageFn = void (*)(std::int64_t channels, const float* const* x, float* v,
+                                 std::int64_t v_step);
+// u(16, filters) from the taps w(9, filters) of one channel.
+using WinogradKernelFn = void (*)(std::int64_t filters, const float* w, std::int64_t w_step,
+                                  float* u, std::int64_t u_step);
+// The pixels y[4] from the sums m(16, filters), plus the bias, which may be null. With `winners`:
+// y[0] gets the greatest of them, and `winners` its number, as max_pool has it.
+struct WinogradResult {
+  std::int64_t filters, m_step;
+  const float *m, *bias;
+  bool relu;
+  float* y[4];
+  std::uint8_t* winners;
+};
+using WinogradResultFn = void (*)(const WinogradResult&);
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -244,7 +266,10 @@ struct Table {
   AvgPoolFn avg_pool[kDTypes], avg_pool_grad[kDTypes];  // the gradient: lines of dx from dy
   RowSumsFn row_sums[kDTypes];                          // f32 f64
   WinnerProductFn winner_product;                       // f32
-  GemmFn gemm[kDTypes];                                 // f32 f64
+  WinogradImageFn winograd_image;
+  WinogradKernelFn winograd_kernel;
+  WinogradResultFn winograd_result;
+  GemmFn gemm[kDTypes];  // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
   GemvFn gemv[kDTypes];             // f32 f64
   PackPairsFn pack_pairs[kDTypes];  // f32 bf16: the operands of gemm_pairs

@@ -5,6 +5,7 @@
 
 #include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
+#include "ops/conv_winograd.h"
 #include "ops/product.h"
 
 namespace pynn {
@@ -132,6 +133,8 @@ Launch over_lines(std::shared_ptr<const Forward> f, std::int64_t lines, std::int
 
 Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const Images& x, const View& w,
                     const View* bias, const View& y) {
+  if (x.view() != nullptr && takes_winograd(g, y.dtype))
+    return prepare_winograd(g, attrs, *x.view(), w, bias, y);
   const std::int64_t width = g.out[2] * g.filters;
   return over_lines(
       std::make_shared<const Forward>(g, attrs, x, w, bias), g.out[0] * g.out[1], 1, g.out[2], 0,
@@ -145,6 +148,8 @@ Launch prepare_conv(const ConvGeometry& g, const Attrs& attrs, const Images& x, 
 // A line of windows at a time: the rows that they cover never leave the cache.
 Launch prepare_conv_pooled(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
                            const View* bias, const View& y, const View& winners) {
+  if (takes_winograd_pooled(g, attrs, y.dtype))
+    return prepare_winograd(g, attrs, x, w, bias, y, &winners);
   const kernels::Pool all = merged_pool(attrs, g.filters);
   kernels::Pool line = all;
   line.out[0] = line.out[1] = 1;

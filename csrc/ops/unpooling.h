@@ -30,6 +30,7 @@ class Images {
   const void* image(std::int64_t n, void* memory) const;
   const Shape& shape() const { return shape_; }
   DType dtype() const { return view_.dtype; }
+  const View* view() const { return winners_ == nullptr ? &view_ : nullptr; }  // of them
 
  private:
   View view_;

@@ -1,0 +1,135 @@
+// The transforms of Winograd's convolution, a vector of channels at a time: each tile is a 4 x 4
+// matrix of vectors, of which first the columns, then the rows are transformed.
+#include "kernels/cpu/vec.h"
+#include "kernels/table.h"
+
+namespace pynn::kernels::PYNN_ISA {
+namespace {
+
+// B^T x, in place.
+template <class V>
+PYNN_INLINE void image_line(V& a, V& b, V& c, V& d) {
+  a -= c;
+  d = b - d;
+  const V sum = b + c;
+  c -= b;
+  b = sum;
+}
+// G x, of which d receives the last and c the last but one.
+template <class V>
+PYNN_INLINE void kernel_line(V& a, V& b, V& c, V& d) {
+  const V half = 0.5f * (a + c);
+  const V middle = 0.5f * b;
+  d = c;
+  b = half + middle;
+  c = half - middle;
+}
+// A^T x, in a and b.
+template <class V>
+PYNN_INLINE void result_line(V& a, V& b, V& c, V& d) {
+  a += b + c;
+  b -= c + d;
+}
+
+// Calls f(lanes, channel) for vectors that cover n channels: the last one begins early rather than
+// late.
+template <class F>
+PYNN_INLINE void for_each_vector(std::int64_t n, const F& f) {
+  constexpr std::int64_t L = kLanes<float>;
+  if (n < L) {
+    for (std::int64_t c = 0; c < n; ++c) f(std::integral_constant<int, 1>{}, c);
+    return;
+  }
+  for (std::int64_t c = 0; c < n; c += L)
+    f(std::integral_constant<int, L>{}, c + L <= n ? c : n - L);
+}
+
+void winograd_image(std::int64_t channels, const float* const* x, float* v, std::int64_t v_step) {
+  for_each_vector(
+      channels, [&](auto lanes, std::int64_t c) __attribute__((always_inline)) {
+        Vec<float, lanes> d[4][4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) d[i][j] = load<float, lanes>(x[4 * i + j] + c);
+          image_line(d[0][j], d[1][j], d[2][j], d[3][j]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          image_line(d[i][0], d[i][1], d[i][2], d[i][3]);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) store(v + (4 * i + j) * v_step + c, d[i][j]);
+        }
+      });
+}
+
+void winograd_kernel(std::int64_t filters, const float* w, std::int64_t w_step, float* u,
+                     std::int64_t u_step) {
+  for_each_vector(
+      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
+        Vec<float, lanes> g[4][4];
+#pragma GCC unroll 3
+        for (int j = 0; j < 3; ++j) {
+#pragma GCC unroll 3
+          for (int i = 0; i < 3; ++i) g[i][j] = load<float, lanes>(w + (3 * i + j) * w_step + f);
+          kernel_line(g[0][j], g[1][j], g[2][j], g[3][j]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          kernel_line(g[i][0], g[i][1], g[i][2], g[i][3]);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) store(u + (4 * i + j) * u_step + f, g[i][j]);
+        }
+      });
+}
+
+void winograd_result(const WinogradResult& r) {
+  const float least = r.relu ? 0.0f : -__builtin_inff();
+  for_each_vector(
+      r.filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
+        using V = Vec<float, lanes>;
+        using M = Mask<V>;
+        V d[4][4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i)
+            d[i][j] = load<float, lanes>(r.m + (4 * i + j) * r.m_step + f);
+          result_line(d[0][j], d[1][j], d[2][j], d[3][j]);
+        }
+        const V start = r.bias ? load<float, lanes>(r.bias + f) : V{};
+#pragma GCC unroll 2
+        for (int i = 0; i < 2; ++i) {
+          result_line(d[i][0], d[i][1], d[i][2], d[i][3]);
+#pragma GCC unroll 2
+          for (int j = 0; j < 2; ++j)
+            d[i][j] = max(broadcast<V>(least), d[i][j] + start);  // keeps a NaN
+        }
+        if (r.winners == nullptr) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) store(r.y[i] + f, d[i / 2][i % 2]);
+          return;
+        }
+        V best = d[0][0];
+        M winner = {};
+#pragma GCC unroll 4
+        for (int i = 1; i < 4; ++i) {
+          const V v = d[i / 2][i % 2];
+          const M better = (v > best) | (v != v);
+          best = select(better, v, best);
+          winner = select(better, broadcast<M>(i), winner);
+        }
+        store(r.y[0] + f, best);
+        store(r.winners + f, convert<std::uint8_t>(winner));
+      });
+}
+
+}  // namespace
+
+void fill_winograd(Table& table) {
+  table.winograd_image = winograd_image;
+  table.winograd_kernel = winograd_kernel;
+  table.winograd_result = winograd_result;
+}
+
+}  // namespace pynn::kernels::PYNN_ISA
