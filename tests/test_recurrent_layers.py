@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -345,3 +346,16 @@ def test_what_cannot_be_meant_is_said(
 ) -> None:
     with pytest.raises(error, match=message):
         call()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_signatures_say_all_arguments(kind: type[Layer]) -> None:
+    """Those of the layer are the cell's and RNN's, in Keras's order, with the same defaults."""
+    own = inspect.signature(kind).parameters
+    cell = inspect.signature(kind.cell_class).parameters  # type: ignore[attr-defined]
+    for name, parameter in {**inspect.signature(RNN).parameters, **cell}.items():
+        if name not in ("cell", "options"):
+            assert own[name].default == parameter.default
+    first = ["units", "activation"] + ["recurrent_activation"] * (kind is not SimpleRNN)
+    assert list(own)[: len(first) + 1] == [*first, "use_bias"]
+    assert kind(2, None, *["tanh"] * (len(first) - 2), False).get_config()["use_bias"] is False

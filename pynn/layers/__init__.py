@@ -42,13 +42,14 @@ _FAMILIES = {
         "MaxPooling2D MaxPooling3D"
     ),
     "preprocessing": "CategoryEncoding Discretization Normalization Rescaling",
-    "recurrent": "GRU LSTM RNN SimpleRNN",
+    "recurrent": "RNN",
     "regularization": "ActivityRegularization",
     "resampling": "CenterCrop Resizing UpSampling1D UpSampling2D UpSampling3D",
     "reshape": "Flatten Permute RepeatVector Reshape",
     "text": "TextVectorization",
     "transformer": "PositionalEmbedding TransformerEncoder",
     "transposed": "Conv1DTranspose Conv2DTranspose Conv3DTranspose",
+    "units": "GRU LSTM SimpleRNN",
     "warping": "RandomRotation RandomTranslation RandomZoom",
     "wrapper": "Lambda TimeDistributed",
 }

@@ -118,7 +118,7 @@ from pynn.layers.preprocessing import (
     Normalization,
     Rescaling,
 )
-from pynn.layers.recurrent import GRU, LSTM, RNN, SimpleRNN
+from pynn.layers.recurrent import RNN
 from pynn.layers.regularization import ActivityRegularization
 from pynn.layers.resampling import (
     CenterCrop,
@@ -138,6 +138,7 @@ from pynn.layers.transposed import (
     Conv2DTranspose,
     Conv3DTranspose,
 )
+from pynn.layers.units import GRU, LSTM, SimpleRNN
 from pynn.layers.warping import RandomRotation, RandomTranslation, RandomZoom
 from pynn.layers.wrapper import Lambda, TimeDistributed
 
