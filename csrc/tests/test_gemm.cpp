@@ -232,6 +232,8 @@ TEST_CASE_TEMPLATE("one row is right by its own kernel", T, float, double) {
         check<T>(table, 1, n, k, {k, 1}, {n + 2, 1},
                  {.bias = k % 2 != 0, .activation = activation, .pad = 3, .gemv = true});
         check<T>(table, 1, n, k, {1, 2}, {n, 1}, {.pad = 1, .gemv = true});
+        check<T>(table, 1, n, k, {1, 2}, {1, k + 3},
+                 {.bias = n % 2 != 0, .activation = activation});
         check<T>(table, 1, n, k, {k, 1}, {1, k + 3},
                  {.bias = k % 2 != 0, .activation = activation, .pad = 3, .gemv = true});
       }

@@ -8,6 +8,7 @@
 #include "kernels/cpu/gemm_activation.h"
 #include "kernels/cpu/gemm_pack.h"
 #include "kernels/cpu/gemm_row.h"
+#include "kernels/cpu/gemm_row_across.h"
 #include "kernels/cpu/gemm_tile.h"
 #include "kernels/cpu/vec.h"
 #include "kernels/table.h"
@@ -213,6 +214,7 @@ void gemm(const Gemm& g) {
   if (g.m <= 0 || g.n <= 0) return;
   if (g.m > 1 && g.n == 1 && g.stretches == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias)
     return gemm<T>(transposed(g));
+  if (g.m == 1 && g.b_row == 1 && g.b_col != 1 && g.stretches == 1) return row_across<T>(g);
   // One strip in L1 takes nanoseconds: it goes straight to its tiles.
   if (g.n > kTileVectors * L || g.m > 64 || g.k > 64 || g.b_col != 1) return blocks<T>(g);
   if (g.m == 1 && !g.accumulate && g.stretches == 1) return up_to_four<T, 1>(g, 0);
