@@ -45,13 +45,18 @@ class Builder {
  public:
   explicit Builder(const ChainSpec& spec) : spec_(spec), chain_(std::make_shared<Chain>()) {}
 
-  std::shared_ptr<Chain> build() {
+  // `often`: it will run so many times that making code for it pays.
+
+  std::shared_ptr<Chain> build(bool often) {
     lay_out();
     for (std::size_t i = 0; i < spec_.sources.size(); ++i) add_source(i);
     plan_sinks();
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) add_node(i);
     for (const auto& [value, operand] : late_) store(values_[value], operand);
-    if (chain_->elements > kFewElements) thread(*chain_);
+    if (chain_->elements > kFewElements) {
+      if (often) compile(*chain_);
+      if (chain_->loop == nullptr) thread(*chain_);
+    }
     place_buffers();
     return chain_;
   }
@@ -271,13 +276,13 @@ class Builder {
 }  // namespace
 
 Launch prepare_chain(const ChainSpec& spec) {
-  std::shared_ptr<Chain> chain = Builder(spec).build();
+  std::shared_ptr<Chain> chain = Builder(spec).build(true);
   chain->bind();
   return [chain = std::move(chain)](const RunState&) { chain->launch(); };
 }
 
 std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
-  std::shared_ptr<Chain> chain = Builder(spec).build();
+  std::shared_ptr<Chain> chain = Builder(spec).build(true);
   chain->bind();
   return chain;
 }
@@ -311,7 +316,7 @@ void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, c
   for (std::size_t i = 0; i < in.size(); ++i) node.inputs[i] = static_cast<int>(i);
   spec.nodes.push_back(node);
   spec.sinks.push_back({static_cast<int>(in.size()), out});
-  Builder(spec).build()->launch();
+  Builder(spec).build(false)->launch();
 }
 
 void copy_view(const View& in, const View& out) {
@@ -319,7 +324,7 @@ void copy_view(const View& in, const View& out) {
   spec.shape = out.shape;
   spec.sources.push_back(in);
   spec.sinks.push_back({0, out});
-  Builder(spec).build()->launch();
+  Builder(spec).build(false)->launch();
 }
 
 }  // namespace pynn

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "kernels/assembler.h"
 #include "ops/op.h"
 
 namespace pynn::chains {
@@ -76,6 +77,20 @@ struct Spread {
   std::size_t item;
 };
 
+// A chain's instructions as machine code: a loop over arrays, which registers point at, and single
+// values, which are at `at` or in the memory of a register's operand.
+struct SingleValue {
+  int register_index;
+  const void* at;
+  bool operator==(const SingleValue&) const = default;
+};
+struct Loop {
+  MachineCode code;
+  std::int64_t vector_bytes = 0;
+  std::vector<int> arrays;
+  std::vector<SingleValue> values;
+};
+
 struct Chain : BlockConsumer {
   Shape shape;  // collapsed: rank >= 1
   std::int64_t elements = 0;
@@ -99,6 +114,9 @@ struct Chain : BlockConsumer {
   std::vector<int> stage_registers;
   std::size_t pads = 0;  // byte offset in the scratch: a block for each operand
 
+  // Or as machine code; then there are no stages.
+  std::shared_ptr<const Loop> loop;
+
   // A chain of few elements has its addresses worked out once: it runs many times a microsecond.
   std::vector<Spread> spreads;
   std::vector<Bound> bound;
@@ -109,6 +127,9 @@ struct Chain : BlockConsumer {
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;
 };
+
+// Turns the instructions of a chain into machine code if there is an assembler that has them all.
+void compile(Chain& chain);
 
 // Turns the instructions of a chain into stages if all of them can be; what they keep in the
 // accumulator needs no buffer.

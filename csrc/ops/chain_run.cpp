@@ -135,6 +135,37 @@ class Worker {
     execute(n);
   }
 
+  // Computes a block of a matrix at once, where no operand has to be brought into the tile.
+  bool matrix(const MatrixBlock& block, const View& values) {
+    const auto gathers = [&](int r) {
+      return chain_.registers[static_cast<std::size_t>(r)].kind == Register::Kind::gather;
+    };
+    if (chain_.loop == nullptr || std::any_of(chain_.fills.begin(), chain_.fills.end(), gathers))
+      return false;
+    const Loop& loop = *chain_.loop;
+    kernels::LoopArgs args;
+    args.rows = block.rows;
+    args.set_row(block.columns, item(), loop.vector_bytes);
+    args.ahead = 0;
+    for (std::size_t a = 0; a < loop.arrays.size(); ++a) {
+      const int r = loop.arrays[a];
+      if (r == chain_.product) {
+        args.at[a] = static_cast<char*>(values.data);
+        args.step[a] = values.strides[0] * item();
+        continue;
+      }
+      const Operand& o = operand(r);
+      args.at[a] = start(o) + (block.row * o.strides[0] + block.column * o.strides[1]) * item();
+      args.step[a] = o.strides[0] * item();
+      args.ahead = std::max(args.ahead, args.step[a]);
+    }
+    const std::int64_t row = std::max<std::int64_t>(block.columns * item(), 1);
+    args.ahead *= (kAhead + row - 1) / row;
+    set_values(args);
+    loop.code.as<kernels::LoopFn>()(&args);
+    return true;
+  }
+
   // Computes elements [column, column + n) of one row of a matrix.
   void row_tile(std::int64_t row, std::int64_t column, std::int64_t n) {
     for (const int r : chain_.fills) {
@@ -153,6 +184,7 @@ class Worker {
  private:
   void execute(std::int64_t n) {
     const auto count = static_cast<std::size_t>(n);
+    if (chain_.loop != nullptr) return run_loop(n);
     if (chain_.threaded != nullptr) return run_stages(count);
     for (const Instruction& i : chain_.instructions) {
       if (i.kernel != nullptr) {
@@ -162,6 +194,32 @@ class Worker {
         i.cast(count, at(i.out), at(i.in[0]));
       }
     }
+  }
+
+  // What lies beyond the caches takes longer than a few vectors in flight can hide.
+  static constexpr std::int64_t kAhead = 2560;  // bytes
+
+  std::int64_t item() const {
+    return static_cast<std::int64_t>(item_size(chain_.registers[0].dtype));
+  }
+
+  void set_values(kernels::LoopArgs& args) const {
+    const Loop& loop = *chain_.loop;
+    for (std::size_t v = 0; v < loop.values.size(); ++v) {
+      const int r = loop.values[v].register_index;
+      args.values[v] = r < 0 ? loop.values[v].at : at_[static_cast<std::size_t>(r)];
+    }
+  }
+
+  void run_loop(std::int64_t n) {
+    const Loop& loop = *chain_.loop;
+    kernels::LoopArgs args;
+    args.rows = 1;
+    args.ahead = kAhead;
+    args.set_row(n, item(), loop.vector_bytes);
+    for (std::size_t a = 0; a < loop.arrays.size(); ++a) args.at[a] = at(loop.arrays[a]);
+    set_values(args);
+    loop.code.as<kernels::LoopFn>()(&args);
   }
 
   void run_stages(std::size_t n) {
@@ -221,7 +279,9 @@ class Worker {
 }  // namespace
 
 void Chain::bind() {
-  if (threaded != nullptr || !one_run || elements == 0 || elements > tile || run != nullptr) return;
+  if (threaded != nullptr || loop != nullptr || !one_run || elements == 0 || elements > tile ||
+      run != nullptr)
+    return;
   memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
   const auto address = [&](int r) -> char* {
     const Register& reg = registers[static_cast<std::size_t>(r)];
@@ -265,6 +325,10 @@ void Chain::launch() const {
   if (!bound.empty()) return run_bound(nullptr);
   const auto run = [this](std::int64_t first, std::int64_t last) {
     Worker worker(*this);
+    if (loop != nullptr && one_run) {  // machine code needs no tiles
+      if (first < last) worker.tile(first * tile, std::min(last * tile, elements) - first * tile);
+      return;
+    }
     for (std::int64_t t = first; t < last; ++t) {
       if (by_runs) {
         const std::int64_t inner = (t % tiles_per_run) * tile;
@@ -290,12 +354,14 @@ void Chain::consume(const MatrixBlock& block, const View& values) const {
   // Whole rows of row-major operands are one run.
   if (one_run && block.columns == shape[1] && values.contiguous()) {
     const std::int64_t n = block.rows * block.columns;
-    for (std::int64_t j = 0; j < n; j += tile) {
+    const std::int64_t most = loop == nullptr ? tile : n;  // machine code needs no tiles
+    for (std::int64_t j = 0; j < n; j += most) {
       worker.at(product) = static_cast<char*>(values.at(j));
-      worker.tile(block.row * shape[1] + j, std::min(tile, n - j));
+      worker.tile(block.row * shape[1] + j, std::min(most, n - j));
     }
     return;
   }
+  if (worker.matrix(block, values)) return;
   for (std::int64_t i = 0; i < block.rows; ++i) {
     for (std::int64_t j = 0; j < block.columns; j += tile) {
       worker.at(product) = static_cast<char*>(values.at(i * values.strides[0] + j));
