@@ -2,6 +2,7 @@
 // chain_run.cpp runs it.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <vector>
@@ -122,6 +123,11 @@ struct Chain : BlockConsumer {
   std::vector<Bound> bound;
   std::shared_ptr<void> memory;  // its registers
 
+  bool gathers() const {  // into the tile
+    return std::any_of(fills.begin(), fills.end(), [this](int r) {
+      return registers[static_cast<std::size_t>(r)].kind == Register::Kind::gather;
+    });
+  }
   void bind();
   void run_bound(const void* values) const;
   void launch() const;

@@ -135,18 +135,16 @@ class Worker {
     execute(n);
   }
 
-  // Computes a block of a matrix at once, where no operand has to be brought into the tile.
+  // Computes a block of a matrix in machine code, where no operand has to be brought into a tile.
   bool matrix(const MatrixBlock& block, const View& values) {
-    const auto gathers = [&](int r) {
-      return chain_.registers[static_cast<std::size_t>(r)].kind == Register::Kind::gather;
-    };
-    if (chain_.loop == nullptr || std::any_of(chain_.fills.begin(), chain_.fills.end(), gathers))
-      return false;
+    if (chain_.loop == nullptr || chain_.gathers()) return false;
     const Loop& loop = *chain_.loop;
+    const bool one_row = chain_.one_run && block.columns == chain_.shape[1] && values.contiguous();
+    const std::int64_t columns = one_row ? block.rows * block.columns : block.columns;
     kernels::LoopArgs args;
-    args.rows = block.rows;
-    args.set_row(block.columns, item(), loop.vector_bytes);
-    args.ahead = 0;
+    args.rows = one_row ? 1 : block.rows;
+    args.set_row(columns, item(), loop.vector_bytes);
+    std::int64_t step = 0;
     for (std::size_t a = 0; a < loop.arrays.size(); ++a) {
       const int r = loop.arrays[a];
       if (r == chain_.product) {
@@ -157,12 +155,11 @@ class Worker {
       const Operand& o = operand(r);
       args.at[a] = start(o) + (block.row * o.strides[0] + block.column * o.strides[1]) * item();
       args.step[a] = o.strides[0] * item();
-      args.ahead = std::max(args.ahead, args.step[a]);
+      step = std::max(step, args.step[a]);
     }
-    const std::int64_t row = std::max<std::int64_t>(block.columns * item(), 1);
-    args.ahead *= (kAhead + row - 1) / row;
-    set_values(args);
-    loop.code.as<kernels::LoopFn>()(&args);
+    // In a narrow block what comes next is in the rows below.
+    args.ahead = one_row ? kAhead : step * (kAhead / (columns * item()) + 1);
+    run_loop(args);
     return true;
   }
 
@@ -203,22 +200,22 @@ class Worker {
     return static_cast<std::int64_t>(item_size(chain_.registers[0].dtype));
   }
 
-  void set_values(kernels::LoopArgs& args) const {
+  void run_loop(std::int64_t n) {
+    kernels::LoopArgs args;
+    args.rows = 1;
+    args.ahead = kAhead;
+    args.set_row(n, item(), chain_.loop->vector_bytes);
+    for (std::size_t a = 0; a < chain_.loop->arrays.size(); ++a)
+      args.at[a] = at(chain_.loop->arrays[a]);
+    run_loop(args);
+  }
+
+  void run_loop(kernels::LoopArgs& args) const {
     const Loop& loop = *chain_.loop;
     for (std::size_t v = 0; v < loop.values.size(); ++v) {
       const int r = loop.values[v].register_index;
       args.values[v] = r < 0 ? loop.values[v].at : at_[static_cast<std::size_t>(r)];
     }
-  }
-
-  void run_loop(std::int64_t n) {
-    const Loop& loop = *chain_.loop;
-    kernels::LoopArgs args;
-    args.rows = 1;
-    args.ahead = kAhead;
-    args.set_row(n, item(), loop.vector_bytes);
-    for (std::size_t a = 0; a < loop.arrays.size(); ++a) args.at[a] = at(loop.arrays[a]);
-    set_values(args);
     loop.code.as<kernels::LoopFn>()(&args);
   }
 
@@ -351,17 +348,16 @@ void Chain::consume(const MatrixBlock& block, const View& values) const {
   if (!bound.empty() && block.rows * block.columns == elements && values.contiguous())
     return run_bound(values.data);
   Worker worker(*this);
+  if (worker.matrix(block, values)) return;
   // Whole rows of row-major operands are one run.
   if (one_run && block.columns == shape[1] && values.contiguous()) {
     const std::int64_t n = block.rows * block.columns;
-    const std::int64_t most = loop == nullptr ? tile : n;  // machine code needs no tiles
-    for (std::int64_t j = 0; j < n; j += most) {
+    for (std::int64_t j = 0; j < n; j += tile) {
       worker.at(product) = static_cast<char*>(values.at(j));
-      worker.tile(block.row * shape[1] + j, std::min(most, n - j));
+      worker.tile(block.row * shape[1] + j, std::min(tile, n - j));
     }
     return;
   }
-  if (worker.matrix(block, values)) return;
   for (std::int64_t i = 0; i < block.rows; ++i) {
     for (std::int64_t j = 0; j < block.columns; j += tile) {
       worker.at(product) = static_cast<char*>(values.at(i * values.strides[0] + j));
