@@ -66,6 +66,12 @@ PYNN_INLINE V sigmoid(V x) {
   return (x < 0 ? z : V(1)) / (V(1) + z);
 }
 
+// 1 - Phi(x), Phi the standard normal distribution
+template <class V>
+PYNN_INLINE V normal_tail(V x) {
+  return V(0.5) * std::erfc(x * V(0.70710678118654752440));
+}
+
 }  // namespace math
 }  // namespace
 }  // namespace pynn::kernels::PYNN_ISA

@@ -78,18 +78,23 @@ struct selu {
   PYNN_DF { return select(x > lit<V>(0), lit<V>(kScale), lit<V>(kScaleAlpha) * math::exp(x)); }
 };
 
-// x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016)
+// x Phi(x), Phi the standard normal distribution (Hendrycks and Gimpel 2016), as what x > 0 leaves
+// of x less a bump around zero.
 struct gelu {
   template <class V>
-  static PYNN_INLINE V normal_cdf(V x) {
-    return lit<V>(0.5) + lit<V>(0.5) * math::erf(x * lit<V>(0.70710678118654752440));
+  static PYNN_INLINE V magnitude(V x) {
+    return min(lit<V>(100), math::abs(x));
   }
-  template <class V>
-  static PYNN_INLINE V normal_pdf(V x) {
-    return lit<V>(0.39894228040143267794) * math::exp(lit<V>(-0.5) * x * x);
+  PYNN_F {
+    const V a = magnitude(x);
+    return max(lit<V>(0), x) - a * math::normal_tail(a);
   }
-  PYNN_F { return max(lit<V>(-100), x) * normal_cdf(x); }
-  PYNN_DF { return normal_cdf(x) + clamp(x, -100, 100) * normal_pdf(x); }
+  PYNN_DF {
+    const V a = magnitude(x), tail = math::normal_tail(a);
+    const V pdf = lit<V>(0.39894228040143267794) * math::exp(lit<V>(-0.5) * a * a);
+    const V slope = tail - a * pdf;
+    return select(x > lit<V>(0), lit<V>(1) - slope, slope);
+  }
 };
 
 // x (1 + tanh u) / 2 = x sigmoid(2u), 2u = 2 sqrt(2/pi) (x + 0.044715 x^3)

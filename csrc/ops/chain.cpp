@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ops/chain_plan.h"
+#include "ops/launch.h"
 
 namespace pynn {
 
@@ -288,12 +289,12 @@ std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
 }
 
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {
-  // The common case, a small run of contiguous operands or of single values, needs no chain.
-  constexpr std::int64_t kSmall = 32 * 1024;
+  // The common case, a run of contiguous operands or, where it is small, of single values, needs no
+  // chain.
   constexpr std::int64_t kSplat = 512;  // a single value is spread over at most so many
-  if (op.pointwise != kernels::Pointwise::count && out.size() <= kSmall) {
+  if (op.pointwise != kernels::Pointwise::count) {
     bool plain = true;
-    const void* data[3] = {};
+    const char* data[3] = {};
     alignas(kAlignment) char spread[3][kSplat * sizeof(double)];
     for (std::size_t i = 0; i < in.size(); ++i) {
       if (in[i].size() == 1 && out.size() <= kSplat && in[i].dtype != DType::bf16) {
@@ -302,12 +303,20 @@ void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, c
         continue;
       }
       plain &= in[i].shape == out.shape && in[i].dtype != DType::bf16 && in[i].contiguous();
-      data[i] = in[i].data;
+      data[i] = in[i].as<char>();
     }
     const auto kernel =
         kernels::table().pointwise[static_cast<std::size_t>(op.pointwise)][index(in.back().dtype)];
-    if (plain && kernel != nullptr)
-      return kernel(static_cast<std::size_t>(out.size()), out.data, data, attrs.reals.data());
+    if (plain && kernel != nullptr) {
+      constexpr double kWork = 4;  // of an element: what it takes to read and write it
+      const Chunks chunks(out.size(), kWork, kMaxTile);
+      return chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
+        const void* part[3] = {};
+        for (std::size_t i = 0; i < in.size(); ++i)
+          part[i] = data[i] + begin * static_cast<std::int64_t>(item_size(in[i].dtype));
+        kernel(static_cast<std::size_t>(end - begin), out.at(begin), part, attrs.reals.data());
+      });
+    }
   }
   ChainSpec spec;
   spec.shape = out.shape;

@@ -7,22 +7,27 @@
 namespace pynn::chains {
 
 void splat(char* buffer, const char* item, std::size_t size, std::int64_t n) {
+  // A loop over some items, then copies that double.
+  const auto first = std::min<std::int64_t>(n, 16);
   switch (size) {
     case 1:
       std::memset(buffer, *item, static_cast<std::size_t>(n));
-      break;
+      return;
     case 2:
-      std::fill_n(reinterpret_cast<std::uint16_t*>(buffer), n,
+      std::fill_n(reinterpret_cast<std::uint16_t*>(buffer), first,
                   *reinterpret_cast<const std::uint16_t*>(item));
       break;
     case 4:
-      std::fill_n(reinterpret_cast<std::uint32_t*>(buffer), n,
+      std::fill_n(reinterpret_cast<std::uint32_t*>(buffer), first,
                   *reinterpret_cast<const std::uint32_t*>(item));
       break;
     default:
-      std::fill_n(reinterpret_cast<std::uint64_t*>(buffer), n,
+      std::fill_n(reinterpret_cast<std::uint64_t*>(buffer), first,
                   *reinterpret_cast<const std::uint64_t*>(item));
   }
+  const std::size_t bytes = static_cast<std::size_t>(n) * size;
+  for (std::size_t done = static_cast<std::size_t>(first) * size; done < bytes; done *= 2)
+    std::memcpy(buffer + done, buffer, std::min(done, bytes - done));
 }
 
 namespace {

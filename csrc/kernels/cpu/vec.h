@@ -188,13 +188,28 @@ template <class V>
 PYNN_INLINE V select(Mask<V> mask, V a, V b) {
   return mask ? a : b;
 }
-// The second operand where one is NaN; see math::maximum for the other convention.
+// The second operand where one is NaN; see formula::maximum for the other convention. GCC makes a
+// comparison and a blend of the conditional.
 template <class V>
 PYNN_INLINE V min(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, Vec<float>>) {
+    return (V)_mm512_maskz_min_ps(kAll, (__m512)a, (__m512)b);
+  } else if constexpr (std::is_same_v<V, Vec<double>>) {
+    return (V)_mm512_maskz_min_pd(kAll8, (__m512d)a, (__m512d)b);
+  }
+#endif
   return a < b ? a : b;
 }
 template <class V>
 PYNN_INLINE V max(V a, V b) {
+#if defined(__AVX512F__)
+  if constexpr (std::is_same_v<V, Vec<float>>) {
+    return (V)_mm512_maskz_max_ps(kAll, (__m512)a, (__m512)b);
+  } else if constexpr (std::is_same_v<V, Vec<double>>) {
+    return (V)_mm512_maskz_max_pd(kAll8, (__m512d)a, (__m512d)b);
+  }
+#endif
   return a > b ? a : b;
 }
 

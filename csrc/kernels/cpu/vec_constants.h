@@ -15,7 +15,8 @@ struct Constants<float> {
   static constexpr float kLn2Hi = 0.693359375f, kLn2Lo = -2.12194440e-4f;
   // exp(x) is 0 below and infinite above.
   static constexpr float kExpMin = -104, kExpMax = 89;
-  static constexpr float kErfOne = 3.95f;  // erf(x) rounds to 1 from here
+  // erf(x) and tanh(x) round to 1 from here
+  static constexpr float kErfOne = 3.95f, kTanhOne = 9.02f;
   // (e^r - 1 - r) / r^2, |r| <= ln(2)/2
   static constexpr float kExp[] = {5.e-01f, 1.6666538e-01f, 4.1666612e-02f, 8.367301e-03f,
                                    1.391755e-03f};
@@ -24,9 +25,6 @@ struct Constants<float> {
   // The same for 0 <= s <= 1/3
   static constexpr float kLogOnePlus[] = {6.6666675e-01f, 3.9998946e-01f, 2.8615355e-01f,
                                           2.144178e-01f, 2.4254964e-01f};
-  // (tanh(x) - x) / x^3 in x^2, |x| <= 0.625
-  static constexpr float kTanh[] = {-3.333328e-01f, 1.3331406e-01f, -5.3736515e-02f, 2.0628167e-02f,
-                                    -5.692296e-03f};
   // erf(x) / x - 1 in x^2, |x| <= 0.95
   static constexpr float kErf[] = {1.2837914e-01f, -3.7612408e-01f, 1.128095e-01f,
                                    -2.673623e-02f, 4.9501136e-03f,  -5.779039e-04f};
@@ -34,6 +32,10 @@ struct Constants<float> {
   static constexpr float kLogErfc[] = {1.6920349e-04f,  -1.1294883e+00f, -6.334011e-01f,
                                        -1.0821994e-01f, 2.5080187e-02f,  -4.1560302e-03f,
                                        4.3133335e-04f,  -2.0822212e-05f};
+  // ((2 - 2 Phi(x))^(-1/8) - 1) / x, 0 <= x <= 6.2, weighted by max(x, 1/2) (1 - Phi(x))
+  static constexpr float kNormalTail[] = {9.973583e-02f,  4.475855e-02f,   8.693575e-03f,
+                                          8.084692e-04f,  2.7433818e-04f,  7.6253605e-06f,
+                                          1.1870128e-05f, -1.9107197e-06f, 3.363947e-07f};
   // (sin(r) - r) / r^3 and (cos(r) - 1 + r^2/2) / r^4 in r^2, |r| <= pi/4
   static constexpr float kSin[] = {-1.6666655e-01f, 8.332187e-03f, -1.9517897e-04f};
   static constexpr float kCos[] = {4.1666653e-02f, -1.3887618e-03f, 2.4463176e-05f};
@@ -43,7 +45,7 @@ template <>
 struct Constants<double> {
   static constexpr double kLn2Hi = 0x1.62e42feep-1, kLn2Lo = 0x1.a39ef35793c76p-33;
   static constexpr double kExpMin = -746, kExpMax = 710;
-  static constexpr double kErfOne = 5.95;
+  static constexpr double kErfOne = 5.95, kTanhOne = 19.07;
   static constexpr double kExp[] = {0.5,
                                     0.16666666666666677,
                                     0.04166666666666667,
@@ -62,10 +64,6 @@ struct Constants<double> {
       0.666666666666663,   0.40000000000160146, 0.285714285474592,   0.22222223995745094,
       0.1818174296232164,  0.15386581310673197, 0.13300682235293548, 0.12108468027160821,
       0.08329380266132201, 0.17038995437312035};
-  static constexpr double kTanh[] = {
-      -0.33333333333332854,    0.13333333333261932,   -0.053968253931193665,  0.021869487574402442,
-      -0.008863220980519854,   0.003591988995881866,  -0.0014549579660441381, 0.0005863135564454856,
-      -0.00022855817812588854, 7.713750087126233e-05, -1.6069206863358987e-05};
   static constexpr double kErf[] = {
       0.12837916709551256,     -0.3761263890318333,    0.11283791670935962,
       -0.026866170641703435,   0.005223977593734103,   -0.000854832529307747,
