@@ -143,14 +143,14 @@ struct power : Modular {
 struct maximum : Traits {
   template <class V>
   static PYNN_INLINE V f(V a, V b) {
-    return select((a > b) | (a != a), a, b);
+    return select(a != a, a, max(a, b));
   }
 };
 
 struct minimum : Traits {
   template <class V>
   static PYNN_INLINE V f(V a, V b) {
-    return select((a < b) | (a != a), a, b);
+    return select(a != a, a, min(a, b));
   }
 };
 

@@ -40,7 +40,8 @@ struct max {
                                                             : std::numeric_limits<T>::lowest();
   template <class V>
   PYNN_INLINE V operator()(V a, V b) const {
-    return ((a > b) | (a != a)) ? a : b;
+    const V m = kernels::PYNN_ISA::max(a, b);
+    return a != a ? a : m;
   }
 };
 
@@ -51,7 +52,8 @@ struct min {
                                                             : std::numeric_limits<T>::max();
   template <class V>
   PYNN_INLINE V operator()(V a, V b) const {
-    return ((a < b) | (a != a)) ? a : b;
+    const V m = kernels::PYNN_ISA::min(a, b);
+    return a != a ? a : m;
   }
 };
 

@@ -8,9 +8,17 @@
 namespace pynn::kernels::PYNN_ISA {
 namespace {
 
+// A NaN may get lost: it comes back with the sum of the exponentials.
+struct Greatest : reducer::max {
+  template <class V>
+  PYNN_INLINE V operator()(V a, V b) const {
+    return kernels::PYNN_ISA::max(a, b);
+  }
+};
+
 template <class T>
 PYNN_INLINE T row_max(std::size_t cols, const T* x) {
-  return reduce<T>(cols, reducer::max{}, Identity{}, x);
+  return reduce<T>(cols, Greatest{}, Identity{}, x);
 }
 
 template <class T>
@@ -52,8 +60,14 @@ struct Softmax {
     map(
         cols, [scale](V v) { return v * scale; }, y, static_cast<const T*>(y));
   }
+  // A short row is known by its exponentials, whose sums are divided by.
+  static constexpr bool kKeepsExp = true;
   template <class V>
-  static PYNN_INLINE V value(V, V e, V s) {
+  static PYNN_INLINE V of_sums(V s) {
+    return s;
+  }
+  template <class V>
+  static PYNN_INLINE V value(V e, V s) {
     return e / s;
   }
 };
@@ -67,35 +81,49 @@ struct LogSoftmax {
     map(
         cols, [=](V v) { return (v - shift) - log_sum; }, y, x);
   }
+  static constexpr bool kKeepsExp = false;
   template <class V>
-  static PYNN_INLINE V value(V shifted, V, V s) {
-    return shifted - math::log(s);
+  static PYNN_INLINE V of_sums(V s) {
+    return math::log(s);
+  }
+  template <class V>
+  static PYNN_INLINE V value(V shifted, V log_sum) {
+    return shifted - log_sum;
   }
 };
 
-// A short row stays in W registers; the lanes past its end hold -inf, whose exponential is 0.
+// A row of at most W vectors; the lanes past its end hold -inf, whose exponential is 0. As many
+// rows as a vector has lanes are taken at a time, so that of_sums is computed once for all of them.
 template <class F, int W, class T>
 void short_rows(std::size_t rows, std::size_t cols, const T* x, T* y) {
   using V = Vec<T>;
   constexpr std::size_t N = kLanes<T>;
   const V lowest = broadcast<V>(reducer::max::identity<T>);
   const auto left = [cols](std::size_t w) { return cols - w * N < N ? cols - w * N : N; };
-  for (std::size_t i = 0; i < rows; ++i, x += cols, y += cols) {
-    V v[W], e[W];
-    for (std::size_t w = 0; w < W; ++w) {
-      v[w] = select(first_lanes<V>(left(w)), load_first(x + w * N, left(w)), lowest);
+  for (std::size_t first = 0; first < rows; first += N) {
+    const std::size_t count = rows - first < N ? rows - first : N;
+    V kept[N][W], sums = broadcast<V>(T(1));
+    for (std::size_t i = 0; i < count; ++i, x += cols) {
+      V v[W];
+      for (std::size_t w = 0; w < W; ++w) {
+        v[w] = select(first_lanes<V>(left(w)), load_first(x + w * N, left(w)), lowest);
+      }
+      V m = v[0];
+      for (int w = 1; w < W; ++w) m = Greatest{}(m, v[w]);
+      m = broadcast<V>(fold(m, Greatest{}));
+      V s = {};
+      for (int w = 0; w < W; ++w) {
+        const V shifted = v[w] - m, e = math::exp(shifted);
+        kept[i][w] = F::kKeepsExp ? e : shifted;
+        s += e;
+      }
+      sums[i] = fold(s, reducer::sum{});
     }
-    V m = v[0];
-    for (int w = 1; w < W; ++w) m = reducer::max{}(m, v[w]);
-    m = broadcast<V>(fold(m, reducer::max{}));
-    V s = {};
-    for (int w = 0; w < W; ++w) {
-      v[w] -= m;
-      e[w] = math::exp(v[w]);
-      s += e[w];
+    sums = F::of_sums(sums);
+    for (std::size_t i = 0; i < count; ++i, y += cols) {
+      const V s = broadcast<V>(sums[i]);
+      for (std::size_t w = 0; w < W; ++w) store_first(y + w * N, F::value(kept[i][w], s), left(w));
     }
-    s = broadcast<V>(fold(s, reducer::sum{}));
-    for (std::size_t w = 0; w < W; ++w) store_first(y + w * N, F::value(v[w], e[w], s), left(w));
   }
 }
 
