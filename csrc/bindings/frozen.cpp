@@ -29,6 +29,7 @@ struct Size {
   Program program;
   Workload load;
   std::size_t bytes;  // of an executable's arena
+  bool keeps_gil;     // throughout a replay
   std::vector<std::shared_ptr<Executable>> idle;
 
   bool wants_more() const {
@@ -71,7 +72,9 @@ std::unique_ptr<Size> record(const FrozenObject::Parts& f, std::int64_t rows) {
                                           executable->program(),
                                           workload_of(executable->program()),
                                           executable->arena_bytes(),
+                                          !executable->calls_out(),
                                           {}});
+  size->keeps_gil &= size->load.work <= kReleaseWork;
   size->idle.push_back(std::move(executable));
   return size;
 }
@@ -102,9 +105,7 @@ Size& size_for(FrozenObject::Parts& f, std::int64_t rows) {
 // An executable for so many rows, for one call alone. Made and given back under the GIL.
 class Borrowed {
  public:
-  Borrowed(FrozenObject::Parts& frozen, std::int64_t rows) : frozen_(frozen), rows_(rows) {
-    Size& size = size_for(frozen, rows);
-    load = size.load;
+  Borrowed(FrozenObject::Parts& frozen, Size& size) : frozen_(frozen), rows_(size.rows) {
     if (size.idle.empty()) {
       executable = std::make_shared<Executable>(size.program);
     } else {
@@ -120,7 +121,6 @@ class Borrowed {
   Borrowed& operator=(const Borrowed&) = delete;
 
   std::shared_ptr<Executable> executable;
-  Workload load;
 
  private:
   FrozenObject::Parts& frozen_;
@@ -130,16 +130,22 @@ class Borrowed {
 void compute(FrozenObject::Parts& f, std::int64_t rows, const char* x, char* y) {
   while (rows > 0) {
     const std::int64_t now = std::min(rows, kMostRows);
-    const Borrowed borrowed(f, now);
-    Executable& executable = *borrowed.executable;
     const std::size_t x_bytes = static_cast<std::size_t>(now) * f.x_bytes;
     const std::size_t y_bytes = static_cast<std::size_t>(now) * f.y_bytes;
-    const RunState state = borrowed.load.fresh_state();
-    {
-      const ReleaseGil release(borrowed.load.work > kReleaseWork);
+    Size& size = size_for(f, now);
+    const RunState state = size.load.fresh_state();
+    const auto run = [&](Executable& executable) {
       std::memcpy(executable.input(0).data, x, x_bytes);
       executable.run(state);
       std::memcpy(y, executable.output(0).data, y_bytes);
+    };
+    if (size.keeps_gil && !size.idle.empty()) {  // nobody else comes in between
+      run(*size.idle.back());
+    } else {
+      const bool releases = size.load.work > kReleaseWork;
+      const Borrowed borrowed(f, size);
+      const ReleaseGil release(releases);
+      run(*borrowed.executable);
     }
     rows -= now;
     x += x_bytes;
@@ -246,8 +252,10 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
     FrozenObject::Parts& f = parts_of(self);
     const Py_ssize_t count = PyVectorcall_NARGS(flags);
     const Py_ssize_t named = keywords == nullptr ? 0 : PyTuple_GET_SIZE(keywords);
+    static PyObject* const out_name = PyUnicode_InternFromString("out");  // as keywords are
     if (count < 1 || count + named > 2 ||
-        (named == 1 && PyUnicode_CompareWithASCIIString(PyTuple_GET_ITEM(keywords, 0), "out") != 0))
+        (named == 1 && PyTuple_GET_ITEM(keywords, 0) != out_name &&
+         PyUnicode_Compare(PyTuple_GET_ITEM(keywords, 0), out_name) != 0))
       fail<TypeError>(name_of(f), ", frozen, takes one array and out=");
     PyObject* const out = count + named == 2 ? args[1] : Py_None;
     const Rows rows = rows_of(f, args[0]);
