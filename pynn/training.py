@@ -289,10 +289,15 @@ class Trainable:
         short = network._state.replay
         # The short way for what was seen before: a microsecond counts here.
         known = short.predicts if batch_size is None and short.seen == Changes.count else {}
-        if type(x) is np.ndarray:
-            program = known.get((x.shape, x.dtype))
-            if program is not None and (not check_inputs or all_finite(x)):
-                return program(x)[0]
+        if known and type(x) is np.ndarray:
+            last = short.predicted
+            if last is not None and (y := last(x)) is not None:
+                if not check_inputs or all_finite(x):
+                    return y
+            elif (program := known.get((x.shape, x.dtype))) is not None:
+                short.predicted = program.answer
+                if not check_inputs or all_finite(x):
+                    return program(x)[0]
         self._require_shape("predict")
         size = checks.whole(
             LARGE_BATCH if batch_size is None else batch_size, "predict: batch_size"

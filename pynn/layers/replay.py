@@ -68,8 +68,9 @@ class Replay:
         self.known: dict[tuple[int, ...], Executable] = {}
         self.predicts: dict[tuple[tuple[int, ...], Any], Executable] = {}  # by shape and dtype
         self.seen = 0
-        # The way of the program that `known` gave last.
+        # The ways of the programs that `known` and `predicts` gave last.
         self.answer: Callable[[Any], NDArray[Any] | None] | None = None
+        self.predicted: Callable[[Any], NDArray[Any] | None] | None = None
 
     def __reduce__(self) -> tuple[type[Self], tuple[()]]:
         return type(self), ()  # a copy of a layer records its programs anew
@@ -137,7 +138,7 @@ class Replay:
         if self.seen != Changes.count or len(self.known) + len(self.predicts) >= 32:
             self.known.clear()
             self.predicts.clear()
-            self.answer = None
+            self.answer = self.predicted = None
             self.seen = Changes.count
 
     def backward(self, layer: Layer, grad: Any) -> Any:
