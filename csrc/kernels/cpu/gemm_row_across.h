@@ -28,27 +28,30 @@ PYNN_INLINE void across(const Gemm& g, std::int64_t j) {
   V sum[M];
 #pragma GCC unroll 2
   for (int i = 0; i < M; ++i) sum[i] = start ? load_first<T, N>(start + i * N, lanes(i)) : V{};
+  const auto block = [&]<bool full>(int i, std::int64_t p) {
+    const auto depth = static_cast<std::size_t>(g.k - p);
+    const T* const from = b + i * N * g.b_col + p;
+    V row[N] = {};
+#pragma GCC unroll 16
+    for (int r = 0; r < N; ++r) {
+      if constexpr (full)
+        row[r] = load<T, N>(from + r * g.b_col);
+      else if (static_cast<std::size_t>(r) < lanes(i))
+        row[r] = load_first<T, N>(from + r * g.b_col, depth < N ? depth : N);
+    }
+    transpose_registers(row);
+#pragma GCC unroll 16
+    for (std::size_t q = 0; q < N; ++q)
+      if (full || q < depth)
+        sum[i] = fma(broadcast<V>(x[(p + static_cast<std::int64_t>(q)) * g.a_col]), row[q], sum[i]);
+  };
   for (std::int64_t p = 0; p < g.k; p += N) {
-    const std::int64_t depth = g.k - p < N ? g.k - p : N;
 #pragma GCC unroll 2
     for (int i = 0; i < M; ++i) {
-      const T* const from = b + i * N * g.b_col + p;
-      V row[N] = {};
-      if (depth == N && lanes(i) == N) {
-#pragma GCC unroll 16
-        for (int r = 0; r < N; ++r) row[r] = load<T, N>(from + r * g.b_col);
-        transpose_registers(row);
-#pragma GCC unroll 16
-        for (int q = 0; q < N; ++q)
-          sum[i] = fma(broadcast<V>(x[(p + q) * g.a_col]), row[q], sum[i]);
-      } else {
-        T columns[N * N];
-        transpose_edge_block<T>(static_cast<std::ptrdiff_t>(lanes(i)), depth, from, g.b_col,
-                                columns, N);
-        for (std::int64_t q = 0; q < depth; ++q)
-          sum[i] = fma(broadcast<V>(x[(p + q) * g.a_col]),
-                       load_first<T, N>(columns + q * N, lanes(i)), sum[i]);
-      }
+      if (p + N <= g.k && lanes(i) == N)
+        block.template operator()<true>(i, p);
+      else
+        block.template operator()<false>(i, p);
     }
   }
 #pragma GCC unroll 2
