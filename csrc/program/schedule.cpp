@@ -22,10 +22,12 @@ class Clustering {
         next_(steps_ + program.stores.size()),
         solid_(next_.size()),
         cluster_(next_.size()),
-        members_(next_.size()) {
+        members_(next_.size()),
+        chain_(next_.size()) {
     for (std::size_t i = 0; i < next_.size(); ++i) {
       cluster_[i] = i;
       members_[i] = {i};
+      chain_[i] = chainable(i);
     }
     connect();
   }
@@ -155,15 +157,13 @@ class Clustering {
     }
   }
 
-  bool is_chain(std::size_t cluster) const {
-    return std::all_of(members_[cluster].begin(), members_[cluster].end(),
-                       [&](std::size_t m) { return chainable(m); });
-  }
+  bool is_chain(std::size_t cluster) const { return chain_[cluster] != 0; }
 
   void join(std::size_t a, std::size_t b) {
     for (const std::size_t m : members_[a]) cluster_[m] = b;
     members_[b].insert(members_[b].end(), members_[a].begin(), members_[a].end());
     members_[a].clear();
+    chain_[b] &= chain_[a];
   }
 
   std::size_t last(std::size_t cluster) const {
@@ -214,6 +214,7 @@ class Clustering {
   std::vector<std::vector<std::size_t>> next_, solid_;
   std::vector<std::size_t> cluster_;               // of each node, named by one of its members
   std::vector<std::vector<std::size_t>> members_;  // by cluster
+  std::vector<char> chain_;                        // by cluster: whether all are chainable
 };
 
 }  // namespace
