@@ -83,32 +83,40 @@ inline std::int64_t part(std::int64_t left, std::int64_t most) {
   return left >= 2 * most ? most : (left + 1) / 2;
 }
 
-// One row of C over the rows of B, eight at a time and in the order in which they lie in memory:
+// One row of C over the rows of B, four at a time and in the order in which they lie in memory:
 // that counts where B comes from beyond L1. Leaves at least one row to a tile, which finishes C.
-// Returns the rows done.
+// Returns the rows done. Not inlined: it needs the registers for itself.
 template <class T>
-std::int64_t sweep(const Gemm& g) {
+__attribute__((noinline)) std::int64_t sweep(const Gemm& g) {
   using V = Vec<T>;
-  constexpr int K = 8;
+  constexpr int K = 4;
   constexpr std::int64_t L = kLanes<T>;
-  const T* start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
+  const std::int64_t n = g.n, k = g.k, a_col = g.a_col, b_row = g.b_row;
+  const T* const a = static_cast<const T*>(g.a);
+  const T* b = static_cast<const T*>(g.b);
   T* const c = static_cast<T*>(g.c);
+  const auto each = [n](auto step) __attribute__((always_inline)) {
+    std::int64_t j = 0;
+    for (; j + L <= n; j += L) step(j, std::size_t{L});
+    if (j < n) step(j, static_cast<std::size_t>(n - j));
+  };
+  if (k > K && !g.accumulate) {
+    const T* const bias = static_cast<const T*>(g.bias);
+    each([=](std::int64_t j, std::size_t lanes) __attribute__((always_inline)) {
+      store_last(c + j, bias ? load_last(bias + j, lanes) : V{}, lanes);
+    });
+  }
   std::int64_t p = 0;
-  for (; p + K < g.k; p += K) {
-    const T* const b = static_cast<const T*>(g.b) + p * g.b_row;
+  for (; p + K < k; p += K, b += K * b_row) {
     V x[K];
-#pragma GCC unroll 8
-    for (int q = 0; q < K; ++q) {
-      x[q] = broadcast<V>(static_cast<const T*>(g.a)[(p + q) * g.a_col]);
-    }
-    for (std::int64_t j = 0; j < g.n; j += L) {
-      const std::size_t lanes = static_cast<std::size_t>(g.n - j < L ? g.n - j : L);
-      V sum = start ? load_last(start + j, lanes) : V{};
-#pragma GCC unroll 8
-      for (int q = 0; q < K; ++q) sum = fma(x[q], load_last(b + q * g.b_row + j, lanes), sum);
+#pragma GCC unroll 4
+    for (int q = 0; q < K; ++q) x[q] = broadcast<V>(a[(p + q) * a_col]);
+    each([&](std::int64_t j, std::size_t lanes) __attribute__((always_inline)) {
+      V sum = load_last(c + j, lanes);
+#pragma GCC unroll 4
+      for (int q = 0; q < K; ++q) sum = fma(x[q], load_last(b + q * b_row + j, lanes), sum);
       store_last(c + j, sum, lanes);
-    }
-    start = c;
+    });
   }
   return p;
 }
@@ -215,9 +223,9 @@ void gemm(const Gemm& g) {
   if (g.m > 1 && g.n == 1 && g.stretches == 1 && g.c_row == 1 && g.a_row == 1 && !g.bias)
     return gemm<T>(transposed(g));
   if (g.m == 1 && g.b_row == 1 && g.b_col != 1 && g.stretches == 1) return row_across<T>(g);
+  if (fits_row<T>(g)) return row<T>(g);
   // One strip in L1 takes nanoseconds: it goes straight to its tiles.
   if (g.n > kTileVectors * L || g.m > 64 || g.k > 64 || g.b_col != 1) return blocks<T>(g);
-  if (g.m == 1 && !g.accumulate && g.stretches == 1) return up_to_four<T, 1>(g, 0);
   const T* const start = static_cast<const T*>(g.accumulate ? g.c : g.bias);
   const std::int64_t vectors = (g.n + L - 1) / L;
   const Tile<T> t = {static_cast<const T*>(g.a),

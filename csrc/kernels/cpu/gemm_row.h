@@ -43,13 +43,13 @@ PYNN_INLINE void columns(const Gemm& g, std::int64_t j, std::size_t lanes) {
   V sum[K][N] = {};
   if (g.bias) {
     const T* const bias = static_cast<const T*>(g.bias) + j;
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int i = 0; i < N - 1; ++i) sum[0][i] = load(bias + i * L);
     sum[0][N - 1] = load_last(bias + (N - 1) * L, lanes);
   }
   const auto step = [&](int chain) {
     const V value = broadcast<V>(*x);
-#pragma GCC unroll 4
+#pragma GCC unroll 16
     for (int i = 0; i < N - 1; ++i) sum[chain][i] = fma(value, load(b + i * L), sum[chain][i]);
     sum[chain][N - 1] = fma(value, load_last(b + (N - 1) * L, lanes), sum[chain][N - 1]);
     x += g.a_col;
@@ -67,9 +67,18 @@ PYNN_INLINE void columns(const Gemm& g, std::int64_t j, std::size_t lanes) {
     for (int i = 0; i < N; ++i) sum[0][i] += sum[chain][i];
   }
   T* const y = static_cast<T*>(g.c) + j;
+  if constexpr (N > 4) {
+#pragma GCC unroll 16
+    for (int i = 0; i < N; ++i) store_last(y + i * L, sum[0][i], i == N - 1 ? lanes : L);
+    for (int i = 0; i < N && g.activation != Activation::linear; ++i) {
+      const std::size_t used = i == N - 1 ? lanes : L;
+      store_last(y + i * L, activated(load_last(y + i * L, used), g), used);
+    }
+  } else {
 #pragma GCC unroll 4
-  for (int i = 0; i < N - 1; ++i) store(y + i * L, activated(sum[0][i], g));
-  store_last(y + (N - 1) * L, activated(sum[0][N - 1], g), lanes);
+    for (int i = 0; i < N - 1; ++i) store(y + i * L, activated(sum[0][i], g));
+    store_last(y + (N - 1) * L, activated(sum[0][N - 1], g), lanes);
+  }
 }
 
 // Four vectors of y from column j on, or as many as are left, with about `kInFlight` chains in all.
@@ -87,6 +96,30 @@ PYNN_INLINE void up_to_four(const Gemm& g, std::int64_t j) {
     columns<T, 2, chains(2)>(g, j, lanes);
   else
     columns<T, 1, chains(1)>(g, j, lanes);
+}
+
+// So many vectors of one row are held in registers where that makes runs of B that are long enough
+// to be read at speed from beyond L1: a kilobyte.
+inline constexpr int kRowVectors = kRegisters == 32 && kVectorBytes == 64 ? 16 : 4;
+
+// Whether `row` is faster than to sweep over B in the order of memory.
+template <class T>
+bool fits_row(const Gemm& g) {
+  constexpr std::int64_t kWidth = kRowVectors * kLanes<T>;
+  return g.m == 1 && g.n <= 2 * kWidth && g.n % kWidth <= 4 * kLanes<T> && g.b_col == 1 &&
+         (kRowVectors > 4 || g.k <= 64) && !g.accumulate && g.stretches == 1;
+}
+
+// All of y, each sum in order.
+template <class T>
+__attribute__((noinline)) void row(const Gemm& g) {
+  constexpr std::int64_t L = kLanes<T>;
+  std::int64_t j = 0;
+  if constexpr (kRowVectors > 4) {
+    for (; j + kRowVectors * L <= g.n; j += kRowVectors * L)
+      columns<T, kRowVectors, 1>(g, j, std::size_t{L});
+  }
+  for (; j < g.n; j += 4 * L) up_to_four<T, 1>(g, j);
 }
 
 }  // namespace
