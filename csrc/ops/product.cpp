@@ -1,6 +1,7 @@
 #include "ops/product.h"
 
 #include <limits>
+#include <utility>
 
 #include "runtime/cpu.h"
 
@@ -81,11 +82,13 @@ kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtyp
 std::vector<std::int64_t> matrix_offsets(const View& x, const Shape& batch) {
   View matrices{x.data, x.dtype, batch_of(x.shape), batch_of(x.strides)};
   matrices = broadcast_view(matrices, batch);
-  std::vector<std::int64_t> offsets(static_cast<std::size_t>(element_count(batch)));
-  for (std::size_t i = 0; i < offsets.size(); ++i) {
-    auto rest = static_cast<std::int64_t>(i);
-    for (int axis = batch.rank() - 1; axis >= 0; rest /= batch[axis--])
-      offsets[i] += rest % batch[axis] * matrices.strides[axis];
+  std::vector<std::int64_t> offsets{0};
+  for (int axis = 0; axis < batch.rank(); ++axis) {
+    std::vector<std::int64_t> outer = std::exchange(offsets, {});
+    offsets.reserve(outer.size() * static_cast<std::size_t>(batch[axis]));
+    for (const std::int64_t start : outer)
+      for (std::int64_t i = 0; i < batch[axis]; ++i)
+        offsets.push_back(start + i * matrices.strides[axis]);
   }
   return offsets;
 }
@@ -162,8 +165,22 @@ void Product::run() const {
     return;
   }
   chunks_.run([&](std::size_t chunk, std::int64_t begin, std::int64_t end) {
+    if (!consumer_ && down_ * across_ == 1) return compute_whole(begin, end, chunk);
     for (std::int64_t i = begin; i < end; ++i) compute(i, chunk);
   });
+}
+
+// Products in one block each: small ones, so what they share is set up once.
+void Product::compute_whole(std::int64_t begin, std::int64_t end, std::size_t chunk) const {
+  Gemm g = whole_;
+  g.workspace = static_cast<char*>(workspace_.get()) + chunk * (workspace_bytes_ + piece_bytes_);
+  for (std::int64_t i = begin; i < end; ++i) {
+    const auto at = static_cast<std::size_t>(i);
+    g.a = moved(whole_.a, a_at_[at]);
+    g.b = moved(whole_.b, b_at_[at]);
+    g.c = const_cast<void*>(moved(whole_.c, i * whole_.m * whole_.c_row));
+    gemm_(g);
+  }
 }
 
 // Block i counted through every product, along its columns last.

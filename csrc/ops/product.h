@@ -51,6 +51,7 @@ class Product {
                      std::int64_t column, std::int64_t columns) const;
   const void* moved(const void* p, std::int64_t elements) const;
   void compute(std::int64_t i, std::size_t chunk) const;
+  void compute_whole(std::int64_t begin, std::int64_t end, std::size_t chunk) const;
 
   DType dtype_;
   std::int64_t item_;
