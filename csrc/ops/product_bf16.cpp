@@ -14,14 +14,20 @@ constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b
 constexpr std::int64_t kPartElements = 32 * 1024;
 constexpr double kPackingWork = 16;  // of one element
 // Rows of B that are packed together, panel by panel: few enough to be read as streams.
-constexpr std::int64_t kRowsAtOnce = 8;
+constexpr std::int64_t kRowsAtOnce = 16;
+// Between panels of B, so that they don't start in the same cache set.
+constexpr std::int64_t kApart = 128;
 
 // Pieces of a block that stay in cache until they are read again: wide, so that a chain runs along
-// rows, but tall where panels of B are long and each is read once per piece.
-Extent choose_piece(const Extent& block, std::int64_t pairs) {
-  const bool tall = pairs > 256;
-  const std::int64_t columns = std::min<std::int64_t>(block.columns, tall ? 256 : 512);
-  return {divide_up(block.rows, divide_up(block.rows, tall ? 128 : 64)), columns};
+// rows, but narrow where panels of B are long: then those of a piece stay in the second-level cache
+// while the rows of A pass by. Rows fill register tiles of every height that a kernel may have.
+Extent choose_piece(const Extent& block, std::int64_t pairs, std::int64_t panel) {
+  constexpr std::int64_t kPanelPairs = 128 * 1024, kTileRows = 12;
+  const std::int64_t width = std::clamp(
+      kPanelPairs / std::max<std::int64_t>(pairs, 1) / panel * panel, panel, 512 / panel * panel);
+  const std::int64_t rows = divide_up(block.rows, divide_up(block.rows, 64));
+  return {std::min(block.rows, divide_up(rows, kTileRows) * kTileRows),
+          std::min(block.columns, width)};
 }
 
 }  // namespace
@@ -58,13 +64,14 @@ PairProduct::PairProduct(const View& a, const View& b, const View& c, const View
     rounded_ = static_cast<bfloat16*>(c.data);
     whole_.c = nullptr;
   }
-  piece_ = consumer_ || rounded_ ? choose_piece(block_, whole_.k) : block_;
+  piece_ = choose_piece(block_, whole_.k, width);
   if (whole_.c == nullptr)
     piece_bytes_ = static_cast<std::size_t>(piece_.rows * piece_.columns) * sizeof(float);
   plan_packing();
 }
 
-// A keeps its runs along k, or else becomes rows of pairs; B becomes panels.
+// A keeps its runs along k, where it lies if they are pairs already, or else becomes rows of pairs;
+// B becomes panels.
 void PairProduct::plan_packing() {
   constexpr std::int64_t kLine = kAlignment / sizeof(std::uint32_t);
   const auto spread = [](std::int64_t row) {  // rows that start in different cache sets
@@ -76,19 +83,23 @@ void PairProduct::plan_packing() {
   const bool runs = whole_.a_col == 1;
   const std::int64_t a_row = whole_.a_row, a_col = whole_.a_col, b_row = whole_.b_row,
                      b_col = whole_.b_col;
-  const std::int64_t stride = spread(runs ? pairs : m);
+  const auto even = [](std::int64_t offset) { return offset % 2 == 0; };
+  in_place_ = runs && a_.dtype == DType::bf16 && even(depth_) && even(a_row) &&
+              reinterpret_cast<std::uintptr_t>(a_.data) % sizeof(std::uint32_t) == 0 &&
+              std::all_of(a_at_.begin(), a_at_.end(), even);
+  const std::int64_t stride = in_place_ ? a_row / 2 : spread(runs ? pairs : m);
   whole_.a_row = runs ? stride : 1;
   whole_.a_col = runs ? 1 : stride;
-  whole_.b_col = pairs * width;
-  b_pairs_ = stride * (runs ? m : pairs);
-  pair_bytes_ = static_cast<std::size_t>(b_pairs_ + divide_up(n, width) * width * pairs) *
+  whole_.b_col = pairs * width + kApart;
+  b_pairs_ = in_place_ ? 0 : stride * (runs ? m : pairs);
+  pair_bytes_ = static_cast<std::size_t>(b_pairs_ + divide_up(n, width) * whole_.b_col) *
                 sizeof(std::uint32_t);
-  if (runs) {
+  if (runs && !in_place_) {
     const std::int64_t rows =
         std::max<std::int64_t>(1, kPartElements / std::max<std::int64_t>(depth_, 1));
     for (std::int64_t i = 0; i < m; i += rows)
       parts_.push_back({false, i * a_row, i * stride, depth_, std::min(rows, m - i)});
-  } else {
+  } else if (!runs) {
     const std::int64_t rows = std::max<std::int64_t>(2, kPartElements / m / 2 * 2);
     for (std::int64_t p = 0; p < depth_; p += rows)
       parts_.push_back({false, p * a_col, p / 2 * stride, std::min(rows, depth_ - p), m});
@@ -99,9 +110,11 @@ void PairProduct::plan_packing() {
       parts_.push_back({true, p * b_row, b_pairs_ + p / 2 * width, std::min(rows, depth_ - p), n});
   } else {
     for (std::int64_t j = 0; j < n; j += width)
-      parts_.push_back({true, j * b_col, b_pairs_ + j * pairs, depth_, std::min(width, n - j)});
+      parts_.push_back(
+          {true, j * b_col, b_pairs_ + j / width * whole_.b_col, depth_, std::min(width, n - j)});
   }
-  packing_ = kPackingWork * static_cast<double>(m + n) * static_cast<double>(depth_);
+  packing_ =
+      kPackingWork * static_cast<double>((in_place_ ? 0 : m) + n) * static_cast<double>(depth_);
 }
 
 void PairProduct::pack(const Part& part, std::int64_t product, std::uint32_t* pairs) const {
@@ -122,7 +135,7 @@ void PairProduct::pack(const Part& part, std::int64_t product, std::uint32_t* pa
     for (std::int64_t j = 0; j < part.n; j += width)
       kernel(std::min(rows, part.k - p), std::min(width, part.n - j),
              data + (p * row + j * col) * item, row, col,
-             pairs + part.to + p / 2 * width + j * whole_.k, width, 1);
+             pairs + part.to + p / 2 * width + j / width * whole_.b_col, width, 1);
 }
 
 // The activation, where it is not the kernel's, on a block of results.
@@ -140,13 +153,15 @@ void PairProduct::multiply(std::int64_t block, std::int64_t product, const std::
   const std::int64_t top = block / across_ * block_.rows, left = block % across_ * block_.columns;
   const std::int64_t bottom = std::min(top + block_.rows, whole_.m);
   const std::int64_t right = std::min(left + block_.columns, whole_.n);
-  for (std::int64_t i = top; i < bottom; i += piece_.rows) {
-    for (std::int64_t j = left; j < right; j += piece_.columns) {
+  const auto at = static_cast<std::size_t>(product);
+  const std::int64_t width = kernels::table().pair_panel;
+  for (std::int64_t j = left; j < right; j += piece_.columns) {
+    for (std::int64_t i = top; i < bottom; i += piece_.rows) {
       Gemm g = whole_;
       g.m = std::min(piece_.rows, bottom - i);
       g.n = std::min(piece_.columns, right - j);
-      g.a = pairs + i * g.a_row;
-      g.b = pairs + b_pairs_ + j * whole_.k;
+      g.a = (in_place_ ? a_.as<std::uint32_t>() + a_at_[at] / 2 : pairs) + i * g.a_row;
+      g.b = pairs + b_pairs_ + j / width * whole_.b_col;
       if (g.c == nullptr) {
         g.c = scratch;
         g.c_row = g.n;

@@ -33,6 +33,7 @@ class PairProduct {
   View a_, b_;
   std::vector<std::int64_t> a_at_, b_at_;
   std::vector<Part> parts_;
+  bool in_place_ = false;     // A is read where it lies
   double packing_ = 0;        // work of all parts
   std::int64_t b_pairs_ = 0;  // where B begins among the pairs
   std::size_t pair_bytes_ = 0, piece_bytes_ = 0;
