@@ -46,10 +46,11 @@ bool spin(nanoseconds limit, Ready ready) {
 }
 
 // One job at a time. The caller publishes it by storing `left_`; whoever decrements a positive
-// `left_` owns one chunk. The job's fields stay valid while a claimed chunk is unsettled, so a
-// worker reads them only after a claim, and a worker that comes late (or never) costs nothing: the
-// caller runs the chunks itself. The type is trivially destructible on purpose: workers may outlive
-// static destructors.
+// `left_` owns one chunk: the caller the next one from the front, a worker the next one from the
+// back. So where jobs are alike, a thread works on the same part of each, which its caches still
+// hold. The job's fields stay valid while a claimed chunk is unsettled, so a worker reads them only
+// after a claim, and a worker that comes late (or never) costs nothing: the caller runs the chunks
+// itself. The type is trivially destructible on purpose: workers may outlive static destructors.
 class Pool {
  public:
   // The lock is also what makes nested and concurrent calls serial.
@@ -76,7 +77,8 @@ class Pool {
   int cpu_to_avoid() const;
   void park();
   void wake(std::size_t most);
-  std::uint64_t drain(unsigned long& mode) noexcept;
+  template <class Next>
+  std::uint64_t drain(unsigned long& mode, Next next) noexcept;
   std::uint64_t run_chunk(std::size_t i) noexcept;
   void wait_for_workers(std::uint64_t settled);
 
@@ -87,7 +89,7 @@ class Pool {
 
   // The job.
   alignas(kLine) std::atomic<std::int64_t> left_{0};  // chunks not yet claimed, or kLeave
-  std::size_t chunks_ = 0;
+  std::atomic<std::size_t> back_{0};  // the chunks from this one on are claimed by workers
   detail::Chunk body_ = nullptr;
   void* context_ = nullptr;
   unsigned long mode_ = 0;  // the caller's floating-point mode
@@ -109,7 +111,7 @@ constinit std::atomic<int> wanted{0};
 
 void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   std::exception_ptr error;
-  chunks_ = chunks;
+  back_.store(chunks, std::memory_order_relaxed);
   body_ = body;
   context_ = context;
   unsigned long mode = float_mode();
@@ -126,21 +128,22 @@ void Pool::run(std::size_t chunks, detail::Chunk body, void* context) {
   }
 
   std::uint64_t own = 1 + run_chunk(0);
-  own += drain(mode);
+  own += drain(mode, [front = std::size_t{0}]() mutable { return ++front; });
   if (own != chunks) wait_for_workers(chunks - own);
   if (error) std::rethrow_exception(std::move(error));
 }
 
-// Claims and runs chunks until none is left; returns how many are settled thereby. `mode` is the
-// calling thread's floating-point mode: chunks run under that of the job, so that the bits of a
-// result don't depend on who computed it.
-std::uint64_t Pool::drain(unsigned long& mode) noexcept {
+// Claims chunks and runs the `next()` one until none is left; returns how many are settled thereby.
+// `mode` is the calling thread's floating-point mode: chunks run under that of the job, so that the
+// bits of a result don't depend on who computed it.
+template <class Next>
+std::uint64_t Pool::drain(unsigned long& mode, Next next) noexcept {
   std::uint64_t settled = 0;
   for (;;) {
     const std::int64_t left = left_.fetch_sub(1, std::memory_order_acquire);
     if (left <= 0) return settled;
     if (mode != mode_) set_float_mode(mode = mode_);
-    settled += 1 + run_chunk(chunks_ - static_cast<std::size_t>(left));
+    settled += 1 + run_chunk(next());
     if (left == 1) return settled;  // that was the last one
   }
 }
@@ -190,7 +193,8 @@ void Pool::work() noexcept {
       continue;
     }
     if (left < 0) break;
-    const std::uint64_t settled = drain(mode);
+    const std::uint64_t settled =
+        drain(mode, [this] { return back_.fetch_sub(1, std::memory_order_relaxed) - 1; });
     if (settled == 0) continue;
     if (settled_.fetch_add(settled, std::memory_order_release) & kCallerParked)
       settled_.notify_one();

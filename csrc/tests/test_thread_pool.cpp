@@ -62,6 +62,23 @@ double process_cpu_seconds() {
   return static_cast<double>(t.tv_sec) + 1e-9 * static_cast<double>(t.tv_nsec);
 }
 
+TEST_CASE("a thread pool's caller takes chunks from the front, its workers from the back") {
+  for (const int threads : {2, 3}) {
+    const Threads use(threads);
+    for (int job = 0; job < 50; ++job) {
+      const auto caller = std::this_thread::get_id();
+      std::vector<std::thread::id> by(40);
+      std::atomic<int> inside{0};
+      parallel_for(by.size(), [&](std::size_t i) {
+        if (i == 0 || i + 1 == by.size()) meet(inside, 2);
+        by[i] = std::this_thread::get_id();
+      });
+      CHECK(by.back() != caller);
+      CHECK(std::is_partitioned(by.begin(), by.end(), [&](auto id) { return id == caller; }));
+    }
+  }
+}
+
 TEST_CASE("every chunk runs once, whatever the numbers of chunks and threads") {
   for (const int threads : {1, 2, 3, 8}) {
     const Threads use(threads);
