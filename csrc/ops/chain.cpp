@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "ops/chain_plan.h"
-#include "ops/launch.h"
 
 namespace pynn {
 
@@ -288,52 +287,14 @@ std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec) {
   return chain;
 }
 
-void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out) {
-  // The common case, a run of contiguous operands or, where it is small, of single values, needs no
-  // chain.
-  constexpr std::int64_t kSplat = 512;  // a single value is spread over at most so many
-  if (op.pointwise != kernels::Pointwise::count) {
-    bool plain = true;
-    const char* data[3] = {};
-    alignas(kAlignment) char spread[3][kSplat * sizeof(double)];
-    for (std::size_t i = 0; i < in.size(); ++i) {
-      if (in[i].size() == 1 && out.size() <= kSplat && in[i].dtype != DType::bf16) {
-        splat(spread[i], in[i].as<char>(), item_size(in[i].dtype), out.size());
-        data[i] = spread[i];
-        continue;
-      }
-      plain &= in[i].shape == out.shape && in[i].dtype != DType::bf16 && in[i].contiguous();
-      data[i] = in[i].as<char>();
-    }
-    const auto kernel =
-        kernels::table().pointwise[static_cast<std::size_t>(op.pointwise)][index(in.back().dtype)];
-    if (plain && kernel != nullptr) {
-      constexpr double kWork = 4;  // of an element: what it takes to read and write it
-      const Chunks chunks(out.size(), kWork, kMaxTile);
-      return chunks.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
-        const void* part[3] = {};
-        for (std::size_t i = 0; i < in.size(); ++i)
-          part[i] = data[i] + begin * static_cast<std::int64_t>(item_size(in[i].dtype));
-        kernel(static_cast<std::size_t>(end - begin), out.at(begin), part, attrs.reals.data());
-      });
-    }
-  }
-  ChainSpec spec;
-  spec.shape = out.shape;
-  spec.sources.assign(in.begin(), in.end());
-  ChainSpec::Node node{&op, &attrs, {}};
-  for (std::size_t i = 0; i < in.size(); ++i) node.inputs[i] = static_cast<int>(i);
-  spec.nodes.push_back(node);
-  spec.sinks.push_back({static_cast<int>(in.size()), out});
-  Builder(spec).build(false)->launch();
-}
+void run_chain(const ChainSpec& spec) { Builder(spec).build(false)->launch(); }
 
 void copy_view(const View& in, const View& out) {
   ChainSpec spec;
   spec.shape = out.shape;
   spec.sources.push_back(in);
   spec.sinks.push_back({0, out});
-  Builder(spec).build(false)->launch();
+  run_chain(spec);
 }
 
 }  // namespace pynn

@@ -41,7 +41,10 @@ Launch prepare_chain(const ChainSpec& spec);
 // A chain over the blocks of the product that computes source `spec.product`.
 std::shared_ptr<const BlockConsumer> prepare_consumer(const ChainSpec& spec);
 
-// out = op(in...), at once.
+// A chain that is run once.
+void run_chain(const ChainSpec& spec);
+
+// out = op(in...), at once; `out` is contiguous.
 void run_pointwise(const Op& op, const Attrs& attrs, std::span<const View> in, const View& out);
 
 // out = in, broadcast and cast as needed, at once.

@@ -69,7 +69,10 @@ PYNN_INLINE void widen_masks(M mask, Vec<typename UnsignedOf<K * sizeof(Elem<M>)
 template <bool full, class T>
 PYNN_INLINE Vec<T> load_kth(const T* block, std::size_t k, std::size_t left) {
   constexpr std::size_t N = kLanes<T>;
-  if constexpr (full) return load(block + k * N);
+  if constexpr (full) {
+    ask_ahead(block + k * N);
+    return load(block + k * N);
+  }
   const std::size_t start = k * N < left ? k * N : left;
   return load_first(block + start, left - start < N ? left - start : N);
 }
