@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from pynn import Tensor, Variable, num_threads, ops, set_num_threads
+from pynn import GradientTape, Tensor, Variable, num_threads, ops, set_num_threads
 from pynn._native import Recorder
 
 # Around the sizes of a vector, of a block of vectors, of a tile, and of what threads share.
@@ -48,9 +48,18 @@ def sums_of_products(w: Variable, m: Variable, v: Variable, g: Tensor, step: Ten
     v.assign((g * w) * step + 1.5 - (w * 0.3 - (m + w) * step))
 
 
+def derivatives(w: Variable, m: Variable, v: Variable, g: Tensor, step: Tensor) -> None:
+    with GradientTape() as tape:
+        y = ops.square(ops.tanh(w) - ops.sigmoid(m)) * v + ops.relu(g - w)
+    w.assign_sub(step * tape.gradient(y, w))
+
+
+UPDATES = [adam, swap, forks, from_one_value, sums_of_products, derivatives]
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("n", SIZES)
-@pytest.mark.parametrize("update", [adam, swap, forks, from_one_value, sums_of_products])
+@pytest.mark.parametrize("update", UPDATES)
 def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, dtype: str) -> None:
     rng = np.random.default_rng(n)
     start = [rng.uniform(0.1, 0.9, n).astype(dtype) for _ in range(4)]
@@ -68,8 +77,10 @@ def test_a_chain_has_the_bits_of_its_steps(update: Callable[..., None], n: int, 
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize(("m", "n"), [(784, 128), (300, 256), (257, 130), (700, 520), (90, 70)])
-@pytest.mark.parametrize("update", [adam, forks, sums_of_products])
+@pytest.mark.parametrize(
+    ("m", "n"), [(784, 128), (300, 256), (257, 130), (700, 520), (90, 70), (7, 5), (1, 3)]
+)
+@pytest.mark.parametrize("update", [adam, forks, sums_of_products, derivatives])
 def test_a_chain_over_the_blocks_of_a_product_has_the_bits_of_its_steps(
     update: Callable[..., None], m: int, n: int, dtype: str
 ) -> None:

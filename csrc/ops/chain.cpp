@@ -53,10 +53,9 @@ class Builder {
     plan_sinks();
     for (std::size_t i = 0; i < spec_.nodes.size(); ++i) add_node(i);
     for (const auto& [value, operand] : late_) store(values_[value], operand);
-    if (chain_->elements > kFewElements) {
-      if (often) compile(*chain_);
-      if (chain_->loop == nullptr) thread(*chain_);
-    }
+    const bool few = chain_->elements <= kFewElements;
+    if (often && (!few || chain_->one_run)) compile(*chain_);
+    if (chain_->loop == nullptr && !few) thread(*chain_);
     place_buffers();
     return chain_;
   }

@@ -144,6 +144,14 @@ class Compiler {
       }
       case Pointwise::relu:
         return binary(Op::max, is(Constant::zero), a);
+      case Pointwise::square_grad:
+        return binary(Op::multiply, a, binary(Op::add, b, b));
+      case Pointwise::tanh_grad:
+        return binary(Op::multiply, a,
+                      binary(Op::subtract, is(Constant::one), binary(Op::multiply, b, b)));
+      case Pointwise::sigmoid_grad:
+        return binary(Op::multiply, a,
+                      binary(Op::multiply, b, binary(Op::subtract, is(Constant::one), b)));
       case Pointwise::relu_grad: {
         const int zero = is(Constant::zero);
         return binary(Op::multiply, a, select(Test::greater, b, zero, is(Constant::one), zero));

@@ -119,8 +119,11 @@ struct Chain : BlockConsumer {
   std::shared_ptr<const Loop> loop;
 
   // A chain of few elements has its addresses worked out once: it runs many times a microsecond.
+  // As machine code it is one call, whose array `handed` is what the product hands over.
   std::vector<Spread> spreads;
   std::vector<Bound> bound;
+  std::unique_ptr<kernels::LoopArgs> call;
+  int handed = -1;
   std::shared_ptr<void> memory;  // its registers
 
   bool gathers() const {  // into the tile
@@ -129,6 +132,8 @@ struct Chain : BlockConsumer {
     });
   }
   void bind();
+  void bind_call();
+  bool is_bound() const { return call != nullptr || !bound.empty(); }
   void run_bound(const void* values) const;
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;

@@ -281,9 +281,8 @@ class Worker {
 }  // namespace
 
 void Chain::bind() {
-  if (threaded != nullptr || loop != nullptr || !one_run || elements == 0 || elements > tile ||
-      run != nullptr)
-    return;
+  if (threaded != nullptr || !one_run || elements == 0 || elements > tile || run != nullptr) return;
+  if (loop != nullptr) return bind_call();
   memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
   const auto address = [&](int r) -> char* {
     const Register& reg = registers[static_cast<std::size_t>(r)];
@@ -306,7 +305,32 @@ void Chain::bind() {
   }
 }
 
+void Chain::bind_call() {
+  call = std::make_unique<kernels::LoopArgs>();
+  call->set_row(elements, static_cast<std::int64_t>(item_size(registers[0].dtype)),
+                loop->vector_bytes);
+  const auto memory_of = [&](int r) {
+    return operands[static_cast<std::size_t>(registers[static_cast<std::size_t>(r)].operand)].data;
+  };
+  for (std::size_t a = 0; a < loop->arrays.size(); ++a) {
+    if (loop->arrays[a] == product)
+      handed = static_cast<int>(a);
+    else
+      call->at[a] = memory_of(loop->arrays[a]);
+  }
+  for (std::size_t v = 0; v < loop->values.size(); ++v) {
+    const SingleValue& value = loop->values[v];
+    call->values[v] = value.register_index < 0 ? value.at : memory_of(value.register_index);
+  }
+}
+
 void Chain::run_bound(const void* values) const {
+  if (call != nullptr) {
+    call->rows = 1;
+    if (handed >= 0)
+      call->at[static_cast<std::size_t>(handed)] = static_cast<char*>(const_cast<void*>(values));
+    return loop->code.as<kernels::LoopFn>()(call.get());
+  }
   const auto n = static_cast<std::size_t>(elements);
   for (const Spread& s : spreads) splat(s.to, s.from, s.item, elements);
   for (const Bound& b : bound) {
@@ -324,7 +348,7 @@ void Chain::run_bound(const void* values) const {
 }
 
 void Chain::launch() const {
-  if (!bound.empty()) return run_bound(nullptr);
+  if (is_bound()) return run_bound(nullptr);
   const auto run = [this](std::int64_t first, std::int64_t last) {
     Worker worker(*this);
     if (loop != nullptr && one_run) {  // machine code needs no tiles
@@ -350,7 +374,7 @@ void Chain::launch() const {
 }
 
 void Chain::consume(const MatrixBlock& block, const View& values) const {
-  if (!bound.empty() && block.rows * block.columns == elements && values.contiguous())
+  if (is_bound() && block.rows * block.columns == elements && values.contiguous())
     return run_bound(values.data);
   Worker worker(*this);
   if (worker.matrix(block, values)) return;
