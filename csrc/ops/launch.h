@@ -25,7 +25,9 @@ class Chunks {
     count_ = 1;
     length_ = items;
     if (total <= kParallelWork) return;
-    const auto wanted = static_cast<std::int64_t>(std::min(2 * total / kParallelWork, kMostChunks));
+    // An even number: two threads have as much to do.
+    const auto wanted =
+        2 * static_cast<std::int64_t>(std::min(total / kParallelWork + 0.5, kMostChunks / 2));
     const std::int64_t units = (items + multiple - 1) / multiple;
     length_ = (units + wanted - 1) / wanted * multiple;
     count_ = (items + length_ - 1) / length_;
