@@ -492,19 +492,9 @@ struct Format<double> {
   static constexpr int kFraction = 52, kBias = 1023;
 };
 
-// 2^n for integral n within the range of normal numbers.
+// x 2^n for integral n, where 2^n is a normal number.
 template <class V>
-PYNN_INLINE V pow2(V n) {
-  using F = Format<Elem<V>>;
-  using Bits = typename F::Bits;
-  // The sum holds n, modulo 2^kFraction, in its low bits.
-  const auto low = as<Bits>(n + Elem<V>(3ull << (F::kFraction - 1)));
-  return (V)((low << F::kFraction) + (Bits{F::kBias} << F::kFraction));
-}
-
-// x 2^n for integral n, rounded once, also where 2^n or the result is not a normal number.
-template <class V>
-PYNN_INLINE V ldexp(V x, V n) {
+PYNN_INLINE V scale(V x, V n) {
 #if defined(__AVX512F__)
   if constexpr (sizeof(Elem<V>) == 4) {
     return (V)_mm512_maskz_scalef_ps(kAll, (__m512)x, (__m512)n);
@@ -512,8 +502,26 @@ PYNN_INLINE V ldexp(V x, V n) {
     return (V)_mm512_maskz_scalef_pd(kAll8, (__m512d)x, (__m512d)n);
   }
 #else
+  using F = Format<Elem<V>>;
+  using Bits = typename F::Bits;
+  // The sum holds n, modulo 2^kFraction, in its low bits.
+  const auto low = as<Bits>(n + Elem<V>(3ull << (F::kFraction - 1)));
+  return x * (V)((low << F::kFraction) + (Bits{F::kBias} << F::kFraction));
+#endif
+}
+template <class V>
+PYNN_INLINE V pow2(V n) {
+  return scale(broadcast<V>(Elem<V>(1)), n);
+}
+
+// The same, rounded once, also where 2^n or the result is not a normal number.
+template <class V>
+PYNN_INLINE V ldexp(V x, V n) {
+#if defined(__AVX512F__)
+  return scale(x, n);
+#else
   const V half = round_small(n * Elem<V>(0.5));
-  return x * pow2(half) * pow2(n - half);
+  return scale(scale(x, half), n - half);
 #endif
 }
 

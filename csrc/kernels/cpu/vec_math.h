@@ -57,14 +57,20 @@ PYNN_INLINE ReducedExp<V> reduce_exp(V x) {
   return {n, fma(r * r, polynomial(r, Constants<Elem<V>>::kExp), r)};
 }
 
+// e^r for a reduced r
+template <class V>
+PYNN_INLINE V exp_small(V r) {
+  const V one = broadcast<V>(Elem<V>(1));
+  return fma(fma(polynomial(r, Constants<Elem<V>>::kExp), r, one), r, one);
+}
+
 // e^(x + tail)
 template <class V, class... Tail>
 PYNN_INLINE V exp(V x, Tail... tail) {
   using C = Constants<Elem<V>>;
   x = min(broadcast<V>(C::kExpMax), max(broadcast<V>(C::kExpMin), x));
-  const auto [n, reduced] = reduce(x);
-  const V r = (reduced + ... + tail), one = broadcast<V>(Elem<V>(1));
-  return ldexp(fma(fma(polynomial(r, C::kExp), r, one), r, one), n);
+  const auto [n, r] = reduce(x);
+  return ldexp(exp_small(V((r + ... + tail))), n);
 }
 
 template <class V>
@@ -178,7 +184,8 @@ PYNN_INLINE V erf(V x) {
   const V magnitude = abs(x);
   const V small = fma(x, polynomial(x * x, C::kErf), x);
   const V limited = min(broadcast<V>(C::kErfOne), magnitude);
-  const V large = T(1) - exp(polynomial(limited, C::kLogErfc));
+  const auto [n, r] = reduce(polynomial(limited, C::kLogErfc));
+  const V large = T(1) - scale(exp_small(r), n);
   return select(magnitude < T(0.9), small, copysign(large, x));
 }
 
