@@ -3,7 +3,7 @@
 #include <limits>
 #include <utility>
 
-#include "runtime/cpu.h"
+#include "runtime/thread_pool.h"
 
 namespace pynn {
 
@@ -13,10 +13,7 @@ using kernels::Gemm;
 // columns once, at some 8 multiply-adds an element, and must be handed out. The bits of a product
 // do not depend on its blocks.
 Extent choose_block(const Gemm& g, std::int64_t products, std::size_t item, bool whole_rows) {
-  // For as many threads as may come: their number can change between replays. Asking how many CPUs
-  // there are reads files.
-  static const int cpus = available_cpus();
-  const int threads = std::max(num_threads(), cpus);
+  const int threads = most_threads();
   const auto m = static_cast<double>(g.m), n = static_cast<double>(g.n),
              k = static_cast<double>(g.k);
   Extent best{g.m, g.n};

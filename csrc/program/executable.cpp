@@ -9,6 +9,7 @@
 #include "ops/chain.h"
 #include "program/passes.h"
 #include "runtime/cpu.h"
+#include "runtime/thread_pool.h"
 
 namespace pynn {
 
@@ -30,12 +31,24 @@ struct Executable::Plan {
     keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);
     write_touched(program);
-    const std::vector<Cluster> clusters = schedule(program);
-    memory = plan_memory(program, clusters, place_parts(program, clusters));
+    // What is a part of a batch already is not cut again.
+    const RowSteps apart = rows.axes.empty() ? region_steps(program) : RowSteps{};
+    std::vector<Cluster> clusters = schedule(program, apart.apart);
+    const std::vector<SlotId> parts = place_parts(program, clusters);
+    const std::vector<Region> regions = form_regions(program, clusters, apart);
+    memory = plan_memory(program, clusters, parts);
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
-    for (const Cluster& cluster : clusters) {
-      launches.push_back(cluster.chain ? bind_chain(cluster)
-                                       : bind_step(program.steps[cluster.steps[0]]));
+    for (std::size_t c = 0; c < clusters.size(); ++c) {
+      const Cluster& cluster = clusters[c];
+      if (cluster.region >= 0) {
+        const Region& region = regions[static_cast<std::size_t>(cluster.region)];
+        launches.push_back(bind_region(clusters, region, apart.axes));
+        effects.push_back(false);
+        lines.push_back(describe(cluster));
+        for (; c < region.last; ++c) lines.back() += " | " + describe(clusters[c + 1]);
+        continue;
+      }
+      launches.push_back(bind(cluster));
       effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
       calls_out |= effects.back() != 0;
       lines.push_back(describe(cluster));
@@ -71,6 +84,25 @@ struct Executable::Plan {
     if (rows.axes.empty() || rows.axes[at(slot)] >= 0 || rows.axes[at(out)] < 0) return v;
     const int axis = rows.axes[at(out)] - program.slots[at(out)].type.shape.rank() + v.shape.rank();
     return axis < 0 || v.shape[axis] == 1 ? v : cut(v, axis);
+  }
+
+  Launch bind(const Cluster& cluster) const {
+    return cluster.chain ? bind_chain(cluster) : bind_step(program.steps[cluster.steps[0]]);
+  }
+
+  Launch bind_region(const std::vector<Cluster>& clusters, const Region& region,
+                     const std::vector<int>& axes) {
+    std::vector<std::vector<Launch>> runs(region.cuts.size() - 1);
+    for (std::size_t i = 0; i < runs.size(); ++i) {
+      rows = {axes, region.cuts[i], region.cuts[i + 1] - region.cuts[i]};
+      for (std::size_t c = region.first; c <= region.last; ++c) runs[i].push_back(bind(clusters[c]));
+    }
+    rows = {};
+    return [runs = std::move(runs)](const RunState& state) {
+      parallel_for(runs.size(), [&](std::size_t i) {
+        for (const Launch& launch : runs[i]) launch(state);
+      });
+    };
   }
 
   Launch bind_step(const Step& step,
@@ -172,7 +204,7 @@ struct Executable::Plan {
   }
 
   Program program;
-  BatchRows rows;
+  BatchRows rows;  // that views are cut to
   MemoryPlan memory;
   std::shared_ptr<void> arena;
   std::vector<Launch> launches;

@@ -199,8 +199,8 @@ class ProgramLoop : public Body::Loop {
       batched[i] = !shape.empty() && shape[0] == rows;
       if (i < args.carries && batched[i] == 0) return whole;
     }
-    const std::vector<int> axes = row_axes(program, rows, batched);
-    if (axes.empty()) return whole;
+    const auto [axes, apart, all] = row_steps(program, rows, batched);
+    if (!all) return whole;
     for (const SlotId out : program.outputs)
       if (program.slots[at(out)].role == Slot::Role::value && axes[at(out)] != 0) return whole;
     std::vector<BatchRows> ranges;

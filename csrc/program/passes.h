@@ -39,6 +39,16 @@ void lay_out_rows(Program& program);
 void write_touched(Program& program);
 bool writes_in_place(const Program& program, const Step& step);
 
+// Which axis of each slot counts the rows of a batch, negative for none, and which steps compute
+// rows, each from the same row of what they read and from what has no rows. `batched`: the inputs
+// whose first axis counts them.
+struct RowSteps {
+  std::vector<int> axes;    // of slots
+  std::vector<char> apart;  // of steps
+  bool all;                 // no step mixes rows
+};
+RowSteps row_steps(const Program& program, std::int64_t rows, std::span<const char> batched);
+
 // A launch-to-be: one step, or pointwise steps over one shape with the stores that ride on them, or
 // a product (the first of its steps) and the chain that consumes it block by block.
 struct Cluster {
@@ -46,19 +56,29 @@ struct Cluster {
   std::vector<std::size_t> stores;  // indices into program.stores
   bool chain = false;
   bool product = false;
+  int region = -1;  // clusters of one region follow each other, and run for some rows at a time
 };
 
 // Groups the steps that are not views into clusters and puts these in an order that respects every
-// dependency and lets stores overwrite only what nobody reads any more.
-std::vector<Cluster> schedule(const Program& program);
+// dependency and lets stores overwrite only what nobody reads any more. Steps of `apart` stand side
+// by side where they can.
+std::vector<Cluster> schedule(const Program& program, std::span<const char> apart);
+
+// Clusters [first, last], which a thread runs one after the other for some rows: nobody waits in
+// between, and what passes between them stays in that thread's caches.
+struct Region {
+  std::size_t first, last;
+  std::vector<std::int64_t> cuts;  // rows [cuts[i], cuts[i + 1]) are run i
+};
+// The steps that may be part of one, by the first axis of the inputs.
+RowSteps region_steps(const Program& program);
+// Makes regions of clusters of such steps where that pays.
+std::vector<Region> form_regions(const Program& program, std::vector<Cluster>& clusters,
+                                 const RowSteps& steps);
 
 // Has chains compute what is put side by side where it belongs, if nothing else minds: those slots
 // get their layout there. Returns for each slot what it is a part of, or -1.
 std::vector<SlotId> place_parts(Program& program, const std::vector<Cluster>& clusters);
-
-// Which axis of each slot counts the rows of a batch, -1 for none, if every step computes a row
-// from that row alone; else empty. `batched`: the inputs whose first axis counts them.
-std::vector<int> row_axes(const Program& program, std::int64_t rows, std::span<const char> batched);
 
 // Byte offsets in one arena, per slot; -1 for slots that need no memory of their own.
 struct MemoryPlan {

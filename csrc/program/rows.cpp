@@ -1,5 +1,4 @@
-// Programs whose steps keep the rows of a batch apart: such a program can be run for some rows
-// alone.
+// Which steps keep the rows of a batch apart: those can be run for some rows alone.
 #include <algorithm>
 
 #include "program/passes.h"
@@ -16,27 +15,46 @@ class RowAxes {
   RowAxes(const Program& program, std::int64_t rows)
       : program_(program), rows_(rows), axes_(program.slots.size(), kNone) {}
 
-  std::vector<int> run(std::span<const char> batched) {
+  RowSteps run(std::span<const char> batched) {
     for (std::size_t i = 0; i < program_.inputs.size(); ++i)
       if (batched[i]) axes_[at(program_.inputs[i])] = 0;
+    RowSteps found{{}, {}, true};
     for (const Step& step : program_.steps) {
-      if ((traits_of(*step.op, step.attrs) & (kRandom | kEffect)) != 0) return {};
-      const int axis = of_step(step);
-      if (axis == kMixed) return {};
-      for (const SlotId out : step.outputs) {
-        const Shape& shape = type(out).shape;
-        if (axis >= 0 && (shape.rank() <= axis || shape[axis] != rows_)) return {};
-        axes_[at(out)] = axis;
-      }
+      const int axis = checked(step);
+      found.apart.push_back(axis >= 0);
+      found.all &= axis != kMixed;
+      for (const SlotId out : step.outputs) axes_[at(out)] = axis == kMixed ? after(step, out) : axis;
     }
-    return std::move(axes_);
+    found.axes = std::move(axes_);
+    return found;
   }
 
  private:
   const TensorType& type(SlotId slot) const { return program_.slots[at(slot)].type; }
   int axis(SlotId slot) const { return axes_[at(slot)]; }
 
+  int checked(const Step& step) const {
+    if ((traits_of(*step.op, step.attrs) & (kRandom | kEffect)) != 0) return kMixed;
+    const int axis = of_step(step);
+    const bool fits = std::all_of(step.outputs.begin(), step.outputs.end(), [&](SlotId out) {
+      const Shape& shape = type(out).shape;
+      return axis < 0 || (shape.rank() > axis && shape[axis] == rows_);
+    });
+    return fits ? axis : kMixed;
+  }
+
+  // What a step leaves that mixes rows is complete when it has run, so it can be cut like an input.
+  // But a view that does so shows memory of others.
+  int after(const Step& step, SlotId out) const {
+    if (step.op->is(kView)) return kMixed;
+    const Shape& shape = type(out).shape;
+    return shape.rank() > 0 && shape[0] == rows_ ? 0 : kNone;
+  }
+
   int of_step(const Step& step) const {
+    const bool mixed = std::any_of(step.inputs.begin(), step.inputs.end(),
+                                   [&](SlotId in) { return axis(in) == kMixed; });
+    if (mixed) return kMixed;
     const bool any = std::any_of(step.inputs.begin(), step.inputs.end(),
                                  [&](SlotId in) { return axis(in) != kNone; });
     if (!any) return kNone;
@@ -102,8 +120,7 @@ class RowAxes {
 
 }  // namespace
 
-std::vector<int> row_axes(const Program& program, std::int64_t rows,
-                          std::span<const char> batched) {
+RowSteps row_steps(const Program& program, std::int64_t rows, std::span<const char> batched) {
   return RowAxes(program, rows).run(batched);
 }
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <queue>
 
 #include "program/passes.h"
@@ -16,8 +17,9 @@ constexpr std::int64_t kSmallChain = 64;  // elements
 // Steps and stores as nodes 0 .. n-1 of a dependency graph, merged into clusters by contraction.
 class Clustering {
  public:
-  explicit Clustering(const Program& program)
+  Clustering(const Program& program, std::span<const char> apart)
       : program_(program),
+        apart_(apart),
         steps_(program.steps.size()),
         next_(steps_ + program.stores.size()),
         solid_(next_.size()),
@@ -170,7 +172,15 @@ class Clustering {
     return *std::max_element(members_[cluster].begin(), members_[cluster].end());
   }
 
-  // Kahn's order over clusters; among the ready ones the one whose last member was recorded first.
+  // Whether every member is a step that keeps rows apart.
+  bool keeps_rows(std::size_t cluster) const {
+    return !apart_.empty() &&
+           std::all_of(members_[cluster].begin(), members_[cluster].end(),
+                       [&](std::size_t m) { return m < steps_ && apart_[m] != 0; });
+  }
+
+  // Kahn's order over clusters; among the ready ones the one whose last member was recorded first,
+  // but those that keep rows apart follow each other as long as there are any, and so do others.
   std::vector<Cluster> in_order() const {
     std::vector<Cluster> clusters(next_.size());
     std::vector<std::vector<std::size_t>> out(next_.size());
@@ -190,19 +200,21 @@ class Clustering {
       }
     }
     using Ready = std::pair<std::size_t, std::size_t>;  // (last member, cluster)
-    std::priority_queue<Ready, std::vector<Ready>, std::greater<>> ready;
+    std::array<std::priority_queue<Ready, std::vector<Ready>, std::greater<>>, 2> ready;
+    const auto add = [&](std::size_t c) { ready[keeps_rows(c)].emplace(last(c), c); };
     for (std::size_t i = 0; i < next_.size(); ++i)
-      if (!is_view(i) && cluster_[i] == i && waits[i] == 0) ready.emplace(last(i), i);
+      if (!is_view(i) && cluster_[i] == i && waits[i] == 0) add(i);
     std::vector<Cluster> ordered;
-    while (!ready.empty()) {
-      const std::size_t c = ready.top().second;
-      ready.pop();
+    for (std::size_t kind = 0; !ready[0].empty() || !ready[1].empty();) {
+      if (ready[kind].empty()) kind = 1 - kind;
+      const std::size_t c = ready[kind].top().second;
+      ready[kind].pop();
       // A product comes before the chain that it feeds.
       std::stable_partition(clusters[c].steps.begin(), clusters[c].steps.end(),
                             [&](std::size_t i) { return !chainable(i); });
       ordered.push_back(std::move(clusters[c]));
       for (const std::size_t to : out[c])
-        if (--waits[to] == 0) ready.emplace(last(to), to);
+        if (--waits[to] == 0) add(to);
     }
     if (ordered.size() != count)
       fail<RuntimeError>("the program's steps depend on each other in a circle");
@@ -210,6 +222,7 @@ class Clustering {
   }
 
   const Program& program_;
+  std::span<const char> apart_;
   std::size_t steps_;
   std::vector<std::vector<std::size_t>> next_, solid_;
   std::vector<std::size_t> cluster_;               // of each node, named by one of its members
@@ -219,7 +232,9 @@ class Clustering {
 
 }  // namespace
 
-std::vector<Cluster> schedule(const Program& program) { return Clustering(program).run(); }
+std::vector<Cluster> schedule(const Program& program, std::span<const char> apart) {
+  return Clustering(program, apart).run();
+}
 
 MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clusters,
                        const std::vector<SlotId>& part_of) {
@@ -231,17 +246,25 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
   std::vector<std::size_t> made(program.slots.size(), 0), last(program.slots.size(), 0);
   std::vector<char> needed(program.slots.size(), 0);
   std::vector<std::size_t> cluster_of(program.steps.size(), end);
+  // Within a region every thread is somewhere else: what one of its clusters needs, all do.
+  std::vector<std::size_t> opens(end), closes(end);
+  for (std::size_t c = 0; c < end; ++c) {
+    const bool goes_on = c > 0 && clusters[c].region >= 0 && clusters[c].region == clusters[c - 1].region;
+    opens[c] = goes_on ? opens[c - 1] : c;
+  }
+  for (std::size_t c = end; c-- > 0;)
+    closes[c] = c + 1 < end && opens[c + 1] == opens[c] ? closes[c + 1] : c;
   for (std::size_t c = 0; c < end; ++c)
     for (const std::size_t s : clusters[c].steps) {
       cluster_of[s] = c;
-      for (const SlotId out : program.steps[s].outputs) made[at(out)] = c;
+      for (const SlotId out : program.steps[s].outputs) made[at(out)] = opens[c];
       if (!clusters[c].chain)
         for (const SlotId out : program.steps[s].outputs) needed[at(out)] = 1;
     }
   const auto read = [&](SlotId slot, std::size_t c) {
     const Slot& root = program.slots[at(program.slots[at(slot)].root)];
     const SlotId id = program.slots[at(slot)].root;
-    last[at(id)] = std::max(last[at(id)], c);
+    last[at(id)] = std::max(last[at(id)], closes[c]);
     // Within its own chain a value stays in the tile.
     if (root.role == Slot::Role::value && cluster_of[static_cast<std::size_t>(root.step)] != c)
       needed[at(id)] = 1;
@@ -263,6 +286,11 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
     last[at(part_of[i])] = std::max(last[at(part_of[i])], last[i]);
   }
 
+  std::vector<std::size_t> dies(program.slots.size(), 0);  // what nobody reads
+  for (std::size_t c = 0; c < end; ++c)
+    for (const std::size_t s : clusters[c].steps)
+      for (const SlotId out : program.steps[s].outputs) dies[at(out)] = closes[c];
+
   std::vector<Life> lives;
   for (std::size_t i = 0; i < program.slots.size(); ++i) {
     const Slot& slot = program.slots[i];
@@ -272,7 +300,7 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
     // Padding keeps buffers from starting at the same offset of every page.
     const std::size_t bytes = (slot.layout.bytes() + 2 * kAlignment) / kAlignment * kAlignment;
     lives.push_back(
-        {static_cast<SlotId>(i), bytes, input ? 0 : made[i], std::max(last[i], made[i])});
+        {static_cast<SlotId>(i), bytes, input ? 0 : made[i], std::max(last[i], dies[i])});
   }
   std::stable_sort(lives.begin(), lives.end(),
                    [](const Life& a, const Life& b) { return a.bytes > b.bytes; });

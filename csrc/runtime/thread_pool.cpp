@@ -304,6 +304,11 @@ int num_threads() {
   return wanted.compare_exchange_strong(n, chosen, std::memory_order_relaxed) ? chosen : n;
 }
 
+int most_threads() {
+  static const int cpus = available_cpus();  // reads files
+  return std::max(num_threads(), cpus);
+}
+
 void set_num_threads(int n) {
   if (n < 1) fail<ValueError>("set_num_threads expects a positive integer, got ", n);
   wanted.store(n, std::memory_order_relaxed);

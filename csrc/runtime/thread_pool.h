@@ -11,6 +11,8 @@ namespace pynn {
 // that the affinity mask and the cgroup quota grant.
 int num_threads();
 void set_num_threads(int n);  // throws ValueError for n < 1
+// As many as may come: what is cut once, for many launches, is cut for so many.
+int most_threads();
 
 namespace detail {
 int default_threads();  // throws ValueError for a PYNN_NUM_THREADS that is not a positive integer

@@ -80,8 +80,8 @@ TEST_CASE("a program's rows can be cut where its steps keep them apart") {
     const Tensor x = recorder->input({DType::f64, {5, 3}});
     const Program program = recorder->finish(std::vector<Tensor>{body(x)});
     const char batched[] = {1};
-    const std::vector<int> found = row_axes(program, 5, batched);
-    return found.empty() ? -2 : found[static_cast<std::size_t>(program.outputs[0])];
+    const RowSteps found = row_steps(program, 5, batched);
+    return found.all ? found.axes[static_cast<std::size_t>(program.outputs[0])] : -2;
   };
   const auto product = [&](const Tensor& x) { return ops::add(ops::matmul(x, w), row); };
   CHECK(axes(product) == 0);
