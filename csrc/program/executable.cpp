@@ -95,7 +95,8 @@ struct Executable::Plan {
     std::vector<std::vector<Launch>> runs(region.cuts.size() - 1);
     for (std::size_t i = 0; i < runs.size(); ++i) {
       rows = {axes, region.cuts[i], region.cuts[i + 1] - region.cuts[i]};
-      for (std::size_t c = region.first; c <= region.last; ++c) runs[i].push_back(bind(clusters[c]));
+      for (std::size_t c = region.first; c <= region.last; ++c)
+        runs[i].push_back(bind(clusters[c]));
     }
     rows = {};
     return [runs = std::move(runs)](const RunState& state) {

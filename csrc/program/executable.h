@@ -12,8 +12,8 @@
 
 namespace pynn {
 
-// Rows [begin, begin + count) of the batch whose axes `row_steps` gave for a program; else all. In a
-// loop `run` says at which of their rows the slots are that have row_bytes.
+// Rows [begin, begin + count) of the batch whose axes `row_steps` gave for a program; else all. In
+// a loop `run` says at which of their rows the slots are that have row_bytes.
 struct BatchRows {
   std::vector<int> axes;
   std::int64_t begin = 0, count = 0;

@@ -23,7 +23,8 @@ class RowAxes {
       const int axis = checked(step);
       found.apart.push_back(axis >= 0);
       found.all &= axis != kMixed;
-      for (const SlotId out : step.outputs) axes_[at(out)] = axis == kMixed ? after(step, out) : axis;
+      for (const SlotId out : step.outputs)
+        axes_[at(out)] = axis == kMixed ? after(step, out) : axis;
     }
     found.axes = std::move(axes_);
     return found;

@@ -148,15 +148,29 @@ class Clustering {
   }
 
   // Small chains of one shape run as one, related or not: starting a launch costs more than their
-  // work.
+  // work. But what does not wait for the inputs is not made to.
   void gather_small() {
+    const std::vector<char> waits = wait_for_inputs();
     std::vector<std::size_t> seen;
     for (std::size_t i = 0; i < next_.size(); ++i) {
       if (is_view(i) || !chainable(i) || element_count(shape(i)) > kSmallChain) continue;
       for (const std::size_t earlier : seen)
-        if (is_chain(cluster_[earlier]) && is_chain(cluster_[i])) merge(earlier, i);
+        if (waits[earlier] == waits[i] && is_chain(cluster_[earlier]) && is_chain(cluster_[i]))
+          merge(earlier, i);
       seen.push_back(i);
     }
+  }
+
+  std::vector<char> wait_for_inputs() const {
+    std::vector<char> slots(program_.slots.size(), 0), nodes(next_.size(), 0);
+    for (const SlotId in : program_.inputs) slots[at(in)] = 1;
+    for (std::size_t i = 0; i < next_.size(); ++i) {
+      const std::vector<SlotId> in = reads(i);
+      nodes[i] = std::any_of(in.begin(), in.end(), [&](SlotId s) { return slots[at(s)] != 0; });
+      if (i < steps_)
+        for (const SlotId out : program_.steps[i].outputs) slots[at(out)] = nodes[i];
+    }
+    return nodes;
   }
 
   bool is_chain(std::size_t cluster) const { return chain_[cluster] != 0; }
@@ -249,7 +263,8 @@ MemoryPlan plan_memory(const Program& program, const std::vector<Cluster>& clust
   // Within a region every thread is somewhere else: what one of its clusters needs, all do.
   std::vector<std::size_t> opens(end), closes(end);
   for (std::size_t c = 0; c < end; ++c) {
-    const bool goes_on = c > 0 && clusters[c].region >= 0 && clusters[c].region == clusters[c - 1].region;
+    const bool goes_on =
+        c > 0 && clusters[c].region >= 0 && clusters[c].region == clusters[c - 1].region;
     opens[c] = goes_on ? opens[c - 1] : c;
   }
   for (std::size_t c = end; c-- > 0;)
