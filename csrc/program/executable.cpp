@@ -31,11 +31,13 @@ struct Executable::Plan {
     keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);
     write_touched(program);
-    // What is a part of a batch already is not cut again.
-    const RowSteps apart = rows.axes.empty() ? region_steps(program) : RowSteps{};
+    // What a loop runs, or a part of a batch, is cut already.
+    const bool cut_already = !rows.axes.empty() || rows.run != nullptr;
+    const RowSteps apart = cut_already ? RowSteps{} : region_steps(program);
     std::vector<Cluster> clusters = schedule(program, apart.apart);
     const std::vector<SlotId> parts = place_parts(program, clusters);
-    const std::vector<Region> regions = form_regions(program, clusters, apart);
+    std::vector<Region> regions;
+    if (!cut_already) regions = form_regions(program, clusters, apart);
     memory = plan_memory(program, clusters, parts);
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
     for (std::size_t c = 0; c < clusters.size(); ++c) {
@@ -92,11 +94,11 @@ struct Executable::Plan {
 
   Launch bind_region(const std::vector<Cluster>& clusters, const Region& region,
                      const std::vector<int>& axes) {
-    std::vector<std::vector<Launch>> runs(region.cuts.size() - 1);
-    for (std::size_t i = 0; i < runs.size(); ++i) {
-      rows = {axes, region.cuts[i], region.cuts[i + 1] - region.cuts[i]};
-      for (std::size_t c = region.first; c <= region.last; ++c)
-        runs[i].push_back(bind(clusters[c]));
+    std::vector<std::vector<Launch>> runs;
+    for (const Region::Run& run : region.runs) {
+      if (region.by_rows) rows = {axes, run.begin, run.count};
+      runs.emplace_back();
+      for (const std::size_t c : run.clusters) runs.back().push_back(bind(clusters[c]));
     }
     rows = {};
     return [runs = std::move(runs)](const RunState& state) {

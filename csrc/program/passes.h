@@ -56,7 +56,8 @@ struct Cluster {
   std::vector<std::size_t> stores;  // indices into program.stores
   bool chain = false;
   bool product = false;
-  int region = -1;  // clusters of one region follow each other, and run for some rows at a time
+  std::vector<std::size_t> after;  // the clusters that must have run, by their place in the order
+  int region = -1;                 // of those that `form_regions` found
 };
 
 // Groups the steps that are not views into clusters and puts these in an order that respects every
@@ -64,15 +65,21 @@ struct Cluster {
 // by side where they can.
 std::vector<Cluster> schedule(const Program& program, std::span<const char> apart);
 
-// Clusters [first, last], which a thread runs one after the other for some rows: nobody waits in
-// between, and what passes between them stays in that thread's caches.
+// Clusters [first, last] as one launch: runs that wait for nothing of each other, each of them
+// clusters one after the other on one thread. What passes between those stays in its caches.
 struct Region {
+  struct Run {
+    std::vector<std::size_t> clusters;
+    std::int64_t begin = 0, count = 0;  // rows, if the region is cut by them
+  };
   std::size_t first, last;
-  std::vector<std::int64_t> cuts;  // rows [cuts[i], cuts[i + 1]) are run i
+  bool by_rows;
+  std::vector<Run> runs;
 };
-// The steps that may be part of one, by the first axis of the inputs.
+// The steps that may be part of a region by rows, those of the inputs.
 RowSteps region_steps(const Program& program);
-// Makes regions of clusters of such steps where that pays.
+// Unites neighbours to regions where that pays: of steps that keep rows apart, by rows; of others,
+// by what is independent.
 std::vector<Region> form_regions(const Program& program, std::vector<Cluster>& clusters,
                                  const RowSteps& steps);
 

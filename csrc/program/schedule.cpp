@@ -219,6 +219,7 @@ class Clustering {
     for (std::size_t i = 0; i < next_.size(); ++i)
       if (!is_view(i) && cluster_[i] == i && waits[i] == 0) add(i);
     std::vector<Cluster> ordered;
+    std::vector<std::vector<std::size_t>> after(next_.size());
     for (std::size_t kind = 0; !ready[0].empty() || !ready[1].empty();) {
       if (ready[kind].empty()) kind = 1 - kind;
       const std::size_t c = ready[kind].top().second;
@@ -226,9 +227,12 @@ class Clustering {
       // A product comes before the chain that it feeds.
       std::stable_partition(clusters[c].steps.begin(), clusters[c].steps.end(),
                             [&](std::size_t i) { return !chainable(i); });
-      ordered.push_back(std::move(clusters[c]));
-      for (const std::size_t to : out[c])
+      for (const std::size_t to : out[c]) {
+        after[to].push_back(ordered.size());
         if (--waits[to] == 0) add(to);
+      }
+      clusters[c].after = std::move(after[c]);
+      ordered.push_back(std::move(clusters[c]));
     }
     if (ordered.size() != count)
       fail<RuntimeError>("the program's steps depend on each other in a circle");
