@@ -21,10 +21,6 @@ constexpr std::int64_t kLargest = 512 * 1024;
 constexpr std::int64_t kLaidOutAgain = 16 * 1024;
 // A run of rows is a multiple of so many: a few cache lines of anything.
 constexpr std::int64_t kRows = 8;
-// What the runs of a region should not exceed, in bytes, if its matrices do not: then both stay in
-// a thread's second-level cache.
-constexpr std::int64_t kNear = 256 * 1024;
-constexpr std::int64_t kMostRuns = 64;
 // Starting a cluster takes as long as so many operations.
 constexpr double kStart = 4e4;
 // Independent clusters run side by side if threads then work for so much of the time. A product of
@@ -110,21 +106,9 @@ class RegionFormer {
 
   void cut_rows(std::size_t first, std::size_t last) {
     double total = 0;
-    std::int64_t bytes = 0, shared = 0;  // of all rows of everything; of matrices
-    for (std::size_t c = first; c <= last; ++c) {
-      total += work(clusters_[c]);
-      for (const std::size_t s : clusters_[c].steps) {
-        const Step& step = program_.steps[s];
-        bytes += static_cast<std::int64_t>(layout(step.outputs[0]).bytes());
-        if (is_matrix_product(step))
-          shared += static_cast<std::int64_t>(layout(step.inputs[1]).bytes());
-      }
-    }
-    const std::int64_t threads = most_threads(), units = rows_ / kRows;
-    std::int64_t runs = threads;
-    if (shared <= kNear) runs = std::max(runs, std::min(kMostRuns, bytes / kNear));
-    runs = std::min(runs, units);
-    if (threads == 1 || total <= kParallelWork || runs < 2) return;
+    for (std::size_t c = first; c <= last; ++c) total += work(clusters_[c]);
+    const std::int64_t units = rows_ / kRows, runs = std::min<std::int64_t>(most_threads(), units);
+    if (total <= kParallelWork || runs < 2) return;
     Region region{first, last, true, {}};
     std::vector<std::size_t> all(last - first + 1);
     std::iota(all.begin(), all.end(), first);
