@@ -10,7 +10,7 @@ import pytest
 from helpers import record
 from test_conv import expected_conv
 
-from pynn import Tensor, ops
+from pynn import Tensor, num_threads, ops, set_num_threads
 
 Array = npt.NDArray[Any]
 
@@ -22,6 +22,7 @@ CASES: list[tuple[tuple[int, ...], int, dict[str, Any]]] = [
     ((1, 6, 7, 32), 48, {"padding": 3}),
     ((0, 6, 6, 32), 32, {}),
     ((2, 3, 6, 6, 24), 24, {}),
+    ((20, 16, 16, 16), 20, {"padding": "same"}),  # tiles enough for several sums
 ]
 
 
@@ -73,6 +74,23 @@ def test_an_image_has_the_same_bits_in_any_batch() -> None:
     y = np.asarray(ops.conv(x, kernel, padding="same"))
     for batch in (slice(0, 1), slice(5, 12), slice(39, 40)):
         np.testing.assert_array_equal(ops.conv(x[batch], kernel, padding="same"), y[batch])
+
+
+def test_bits_do_not_depend_on_threads() -> None:
+    arrays = operands(CASES[-1])[:2]
+    forward, backward = record(lambda x, w: ops.conv(x, w, padding="same"), *arrays)
+    dy = np.asarray(ops.conv(*arrays, padding="same"))
+    before = num_threads()
+    try:
+        found = []
+        for threads in (1, 2, 3, 8):
+            set_num_threads(threads)
+            found.append([*forward(*arrays), *backward(*arrays, dy)])
+    finally:
+        set_num_threads(before)
+    for other in found[1:]:
+        for one, another in zip(found[0], other, strict=True):
+            np.testing.assert_array_equal(one, another)
 
 
 def test_what_is_not_finite_stays_in_its_neighbourhood() -> None:

@@ -17,6 +17,18 @@ void row_sums(const RowSums& s) {
     }
 }
 
+template <class T>
+std::int32_t pack_terms(const PackTerms& p) {
+  std::int32_t count = 0;
+  for (std::int64_t i = 0; i < p.count; ++i) {
+    const T value = static_cast<const T*>(p.values)[i];
+    if (value == 0 || p.keys[i] < p.begin || p.keys[i] >= p.end) continue;
+    static_cast<T*>(p.packed)[count] = value;
+    p.packed_at[count++] = p.at[i] + p.key_at[p.keys[i] - p.begin];
+  }
+  return count;
+}
+
 void winner_product(const WinnerProduct& p) {
   const auto x = static_cast<const float*>(p.x), values = static_cast<const float*>(p.values);
   for (std::int64_t r = 0; r < p.rows; ++r)
@@ -37,6 +49,8 @@ void winner_product(const WinnerProduct& p) {
 void fill_winners(Table& table) {
   table.row_sums[index(DType::f32)] = row_sums<float>;
   table.row_sums[index(DType::f64)] = row_sums<double>;
+  table.pack_terms[index(DType::f32)] = pack_terms<float>;
+  table.pack_terms[index(DType::f64)] = pack_terms<double>;
   table.winner_product = winner_product;
 }
 

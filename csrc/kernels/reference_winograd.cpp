@@ -55,12 +55,32 @@ void winograd_result(const WinogradResult& r) {
   }
 }
 
+void winograd_result_grad(std::int64_t filters, const float* const* y, float* d,
+                          std::int64_t d_step) {
+  constexpr double kA[4][2] = {{1, 0}, {1, 1}, {1, -1}, {0, -1}};
+  for (std::int64_t f = 0; f < filters; ++f)
+    transform(
+        kA, [&](int k, int l) { return y[2 * k + l][f]; },
+        [&](int i, int j, double s) { d[(4 * i + j) * d_step + f] = static_cast<float>(s); });
+}
+
+void winograd_kernel_grad(std::int64_t filters, const float* s, std::int64_t s_step, float* dw,
+                          std::int64_t dw_step) {
+  constexpr double kG[3][4] = {{1, 0.5, 0.5, 0}, {0, 0.5, -0.5, 0}, {0, 0.5, 0.5, 1}};
+  for (std::int64_t f = 0; f < filters; ++f)
+    transform(
+        kG, [&](int k, int l) { return s[(4 * k + l) * s_step + f]; },
+        [&](int i, int j, double w) { dw[(3 * i + j) * dw_step + f] = static_cast<float>(w); });
+}
+
 }  // namespace
 
 void fill_winograd(Table& table) {
   table.winograd_image = winograd_image;
   table.winograd_kernel = winograd_kernel;
   table.winograd_result = winograd_result;
+  table.winograd_result_grad = winograd_result_grad;
+  table.winograd_kernel_grad = winograd_kernel_grad;
 }
 
 }  // namespace pynn::kernels::reference

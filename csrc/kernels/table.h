@@ -212,6 +212,22 @@ struct RowSums {
 };
 using RowSumsFn = void (*)(const RowSums&);
 
+// Packs terms of such a sum: of `count` values those, in order, that are not zero and whose key is
+// in [begin, end), to `packed` and, with places at(i) + key_at(key - begin), to `packed_at`. What
+// follows them there is overwritten up to the end of a vector that begins within `count`. Returns
+// how many there are.
+struct PackTerms {
+  std::int64_t count;
+  const void* values;
+  const std::int32_t* at;
+  const std::uint8_t* keys;
+  std::int64_t begin, end;
+  const std::int32_t* key_at;
+  void* packed;
+  std::int32_t* packed_at;
+};
+using PackTermsFn = std::int32_t (*)(const PackTerms&);
+
 // c(r, f) += the sum over windows i and their pixels p of x(window_at[i] + pixel_at[p] + row_at[r])
 // times values(i, f), where winners(i, f) is p: the product of x and the unpooled values. The order
 // depends on the numbers of windows and pixels alone.
@@ -247,6 +263,14 @@ struct WinogradResult {
 };
 using WinogradResultFn = void (*)(const WinogradResult&);
 
+// What the gradient by the kernel, G^t [(A dy A^t) * (B^t d B)] G, has beside v, by transposing the
+// maps: d(16, filters) from the pixels y[4], and dw(9, filters) of one channel from the sums s(16,
+// filters).
+using WinogradResultGradFn = void (*)(std::int64_t filters, const float* const* y, float* d,
+                                      std::int64_t d_step);
+using WinogradKernelGradFn = void (*)(std::int64_t filters, const float* s, std::int64_t s_step,
+                                      float* dw, std::int64_t dw_step);
+
 struct Table {
   const char* isa;
   std::size_t vector_bytes;
@@ -265,10 +289,13 @@ struct Table {
   MaxPoolGradFn max_pool_grad[kWinnerTypes][kDTypes];
   AvgPoolFn avg_pool[kDTypes], avg_pool_grad[kDTypes];  // the gradient: lines of dx from dy
   RowSumsFn row_sums[kDTypes];                          // f32 f64
+  PackTermsFn pack_terms[kDTypes];                      // f32 f64
   WinnerProductFn winner_product;                       // f32
   WinogradImageFn winograd_image;
   WinogradKernelFn winograd_kernel;
   WinogradResultFn winograd_result;
+  WinogradResultGradFn winograd_result_grad;
+  WinogradKernelGradFn winograd_kernel_grad;
   GemmFn gemm[kDTypes];  // f32 f64
   GemmWorkspaceFn gemm_workspace[kDTypes];
   GemvFn gemv[kDTypes];             // f32 f64

@@ -154,7 +154,7 @@ Launch prepare_input(const Attrs& a, std::span<const View> in, std::span<const V
   const auto v = rounded.views();
   const Images y = images_of(a, v, 0);
   const ConvGeometry g(a, out[0].shape, v[1].shape, y.shape());
-  if (v.size() > 2 && has_winner_launches(g))
+  if (v.size() > 2 && has_winner_launches(g, v[2]))
     return rounded.before(prepare_conv_input_winners(g, a, v[0], v[2], v[1], out[0]));
   return rounded.before(prepare_conv_input(g, y, v[1], out[0]));
 }
@@ -164,7 +164,7 @@ Launch prepare_kernel(const Attrs& a, std::span<const View> in, std::span<const 
   const auto v = rounded.views();
   const Images y = images_of(a, v, 1);
   const ConvGeometry g(a, v[0].shape, out[0].shape, y.shape());
-  if (v.size() > 2 && has_winner_launches(g))
+  if (v.size() > 2 && has_winner_launches(g, v[2]))
     return rounded.before(prepare_conv_kernel_winners(g, a, v[0], v[1], v[2], out[0]));
   return rounded.before(prepare_conv_kernel(g, v[0], y, out[0]));
 }

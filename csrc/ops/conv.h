@@ -47,7 +47,7 @@ Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y
 
 // The gradients of one group's convolution by way of what a max pool picked of y: `values` and
 // `winners`, as the merged attributes say; for what has_winner_launches.
-bool has_winner_launches(const ConvGeometry& g);
+bool has_winner_launches(const ConvGeometry& g, const View& winners);
 Launch prepare_conv_input_winners(const ConvGeometry& g, const Attrs& attrs, const View& values,
                                   const View& winners, const View& w, const View& x);
 Launch prepare_conv_kernel_winners(const ConvGeometry& g, const Attrs& attrs, const View& x,

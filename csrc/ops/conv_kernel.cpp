@@ -4,6 +4,7 @@
 #include "ops/conv_depthwise.h"
 #include "ops/conv_images.h"
 #include "ops/conv_sums.h"
+#include "ops/conv_winograd.h"
 
 namespace pynn {
 namespace {
@@ -85,6 +86,8 @@ class KernelSum {
 
 Launch prepare_conv_kernel(const ConvGeometry& g, const View& x, const Images& y, const View& w) {
   if (is_depthwise(g)) return prepare_depthwise_kernel(g, x, y, w);
+  if (y.view() != nullptr && takes_winograd(g, w.dtype))
+    return prepare_winograd_kernel(g, x, *y.view(), w);
   return [sum = std::make_shared<const KernelSum>(g, x, y, w)](const RunState&) { sum->run(); };
 }
 

@@ -7,10 +7,11 @@
 
 namespace pynn {
 
-// At most so many parts, whatever the number of threads: each has a sum of its own.
-inline Chunks image_parts(std::int64_t images, double work) {
+// At most so many parts, whatever the number of threads: each has a sum of its own. But for the
+// last one, none has fewer images than `least`.
+inline Chunks image_parts(std::int64_t images, double work, std::int64_t least = 1) {
   constexpr std::int64_t kParts = 16;
-  return {images, work, std::max<std::int64_t>((images + kParts - 1) / kParts, 1)};
+  return {images, work, std::max((images + kParts - 1) / kParts, least)};
 }
 
 // out(size) = the sum of what add_images(begin, end, sum, memory) adds to `sum` for images

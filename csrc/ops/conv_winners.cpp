@@ -16,25 +16,24 @@ struct Winners {
         pixels(pool.window[0] * pool.window[1] * pool.window[2]),
         filters(pool.channels),
         dtype(values.dtype),
-        in_bytes(winners.dtype == DType::u8),
         values_(values.data),
-        winners_(winners.data) {}
+        winners_(static_cast<const std::uint8_t*>(winners.data)) {}
 
-  // (windows, filters) of image n.
-  const void* values(std::int64_t n) const {
-    return moved(values_, n * windows * filters, item_size(dtype));
+  // Of `window`, counted from those of image n on: a row of filters.
+  const void* values(std::int64_t n, std::int64_t window = 0) const {
+    return moved(values_, (n * windows + window) * filters, item_size(dtype));
   }
-  const void* winners(std::int64_t n) const {
-    return moved(winners_, n * windows * filters, in_bytes ? 1 : sizeof(std::int32_t));
+  const std::uint8_t* winners(std::int64_t n, std::int64_t window = 0) const {
+    return winners_ + (n * windows + window) * filters;
   }
 
   kernels::Pool pool;
   std::int64_t windows, pixels, filters;
   DType dtype;
-  bool in_bytes;
 
  private:
-  const void *values_, *winners_;
+  const void* values_;
+  const std::uint8_t* winners_;
 };
 
 // Where, in elements, the patches of the windows of some images that lie `distance` apart begin,
@@ -65,45 +64,33 @@ struct PatchOffsets {
 // The terms of kernels::RowSums, in memory that a thread lends.
 class Terms {
  public:
-  Terms(std::int64_t sums, std::int64_t capacity, DType dtype)
-      : sums_(static_cast<std::size_t>(sums)),
-        capacity_(static_cast<std::size_t>(capacity)),
-        item_(item_size(dtype)) {}
+  Terms(std::int64_t sums, std::int64_t most, DType dtype)
+      : sums_(sums),
+        capacity_((most + kLine - 1) / kLine * kLine | kLine),
+        dtype_(dtype),
+        at_from_(aligned(static_cast<std::size_t>(sums) * sizeof(std::int32_t))),
+        values_from_(at_from_ + static_cast<std::size_t>(sums * capacity_) * sizeof(std::int32_t)) {
+  }
   std::size_t bytes() const {
-    return static_cast<std::size_t>(values_from()) + aligned(sums_ * capacity_ * item_);
+    return values_from_ + static_cast<std::size_t>(sums_ * capacity_) * item_size(dtype_);
   }
 
-  // For windows [begin, end), counted from image n on: adds what won there, except zeros, to the
-  // sums that term(window, filter, pixel) names, with the place of the row.
-  template <class Term>
-  kernels::RowSums collect(void* memory, const Winners& y, std::int64_t n, std::int64_t begin,
-                           std::int64_t end, const Term& term) const {
-    const auto terms = static_cast<std::int32_t*>(memory);
-    const auto at = static_cast<std::int32_t*>(moved(memory, at_from(), 1));
-    std::memset(terms, 0, sums_ * sizeof(std::int32_t));
-    const auto add = [&]<class T, class I>(T* values, const T* value, const I* winner) {
-      for (std::int64_t i = begin; i < end; ++i)
-        for (std::int64_t f = 0; f < y.filters; ++f) {
-          const T v = value[i * y.filters + f];
-          const auto [sum, row] = term(i, f, std::int64_t{winner[i * y.filters + f]});
-          const std::size_t to =
-              static_cast<std::size_t>(sum) * capacity_ + static_cast<std::size_t>(terms[sum]);
-          at[to] = row;
-          values[to] = v;
-          terms[sum] += v != T(0);
-        }
-    };
-    const auto add_values = [&]<class T>(T* values) {
-      const auto value = static_cast<const T*>(y.values(n));
-      y.in_bytes ? add(values, value, static_cast<const std::uint8_t*>(y.winners(n)))
-                 : add(values, value, static_cast<const std::int32_t*>(y.winners(n)));
-    };
-    void* const values = moved(memory, values_from(), 1);
-    item_ == sizeof(float) ? add_values(static_cast<float*>(values))
-                           : add_values(static_cast<double*>(values));
+  // Terms of which sum i gets those that pack(i) describes.
+  template <class Pack>
+  kernels::RowSums collect(void* memory, std::int64_t sums, const Pack& pack) const {
+    char* const bytes = static_cast<char*>(memory);
+    const auto terms = reinterpret_cast<std::int32_t*>(bytes);
+    const auto at = reinterpret_cast<std::int32_t*>(bytes + at_from_);
+    void* const values = bytes + values_from_;
+    for (std::int64_t i = 0; i < sums; ++i) {
+      kernels::PackTerms p = pack(i);
+      p.packed = moved(values, i * capacity_, item_size(dtype_));
+      p.packed_at = at + i * capacity_;
+      terms[i] = kernels::table().pack_terms[index(dtype_)](p);
+    }
     kernels::RowSums s{};
-    s.sums = static_cast<std::int64_t>(sums_);
-    s.capacity = static_cast<std::int64_t>(capacity_);
+    s.sums = sums;
+    s.capacity = capacity_;
     s.terms = terms;
     s.at = at;
     s.values = values;
@@ -111,13 +98,11 @@ class Terms {
   }
 
  private:
-  std::int64_t at_from() const {
-    return static_cast<std::int64_t>(aligned(sums_ * sizeof(std::int32_t)));
-  }
-  std::int64_t values_from() const {
-    return at_from() + static_cast<std::int64_t>(aligned(sums_ * capacity_ * sizeof(std::int32_t)));
-  }
-  std::size_t sums_, capacity_, item_;
+  // No vector has more lanes. An odd number of lines: sums don't meet in the cache.
+  static constexpr std::int64_t kLine = 16;
+  std::int64_t sums_, capacity_;
+  DType dtype_;
+  std::size_t at_from_, values_from_;
 };
 
 // Windows at a time, such that their terms stay in the first-level cache.
@@ -183,7 +168,7 @@ class KernelSum {
     const std::shared_ptr<void> turned =
         dense ? nullptr : scratch(static_cast<std::size_t>(size) * item);
     sum_over_images(
-        parts_, y_.dtype, size, padded + (dense ? 0 : terms_.bytes()),
+        parts_, y_.dtype, size, padded + (dense ? 0 : turned_bytes() + terms_.bytes()),
         [&](std::int64_t begin, std::int64_t end, void* sum, void* memory) {
           char* const bytes = static_cast<char*>(memory);
           for (std::int64_t n = begin; n < end; n += together_) {
@@ -211,7 +196,7 @@ class KernelSum {
     const double products = static_cast<double>(y_.pixels * g_.depth()) / (2 * lanes);
     const double runs = static_cast<double>(g_.depth()) / static_cast<double>(taps_.run);
     const double sums = 3 + runs * (1 + 0.75 * std::ceil(static_cast<double>(taps_.run) / lanes));
-    return y_.dtype == DType::f32 && y_.in_bytes && products < sums;
+    return y_.dtype == DType::f32 && products < sums;
   }
 
   // sum(depth, filters) += the patches of all pixels times their values, zero but for winners.
@@ -226,7 +211,7 @@ class KernelSum {
     p.row_at = rows_.data();
     p.x = image;
     p.values = y_.values(n);
-    p.winners = static_cast<const std::uint8_t*>(y_.winners(n));
+    p.winners = y_.winners(n);
     p.c = sum;
     kernels::table().winner_product(p);
   }
@@ -235,13 +220,29 @@ class KernelSum {
   void add_patches(std::int64_t n, std::int64_t images, const void* image, void* sum,
                    void* memory) const {
     const std::size_t item = item_size(y_.dtype);
+    char* const values = static_cast<char*>(memory);  // (filters, windows), and so are the winners
+    const auto winners = reinterpret_cast<std::uint8_t*>(values + turned_values());
     const std::int64_t windows = images * y_.windows;
     for (std::int64_t begin = 0; begin < windows; begin += block_) {
-      kernels::RowSums s = terms_.collect(
-          memory, y_, n, begin, std::min(begin + block_, windows),
-          [&](std::int64_t window, std::int64_t filter, std::int64_t pixel) {
-            return std::pair(filter, offsets_.window[static_cast<std::size_t>(window)] +
-                                         offsets_.pixel[static_cast<std::size_t>(pixel)]);
+      const std::int64_t count = std::min(block_, windows - begin);
+      const auto turn = [&](std::size_t size, const void* from, void* to) {
+        kernels::table().transpose[size](static_cast<std::size_t>(count),
+                                         static_cast<std::size_t>(y_.filters), from, y_.filters, to,
+                                         block_);
+      };
+      turn(item, y_.values(n, begin), values);
+      turn(1, y_.winners(n, begin), winners);
+      kernels::RowSums s =
+          terms_.collect(values + turned_bytes(), y_.filters, [&](std::int64_t filter) {
+            return kernels::PackTerms{count,
+                                      moved(values, filter * block_, item),
+                                      offsets_.window.data() + begin,
+                                      winners + filter * block_,
+                                      0,
+                                      y_.pixels,
+                                      offsets_.pixel.data(),
+                                      nullptr,
+                                      nullptr};
           });
       s.to = patch_sums_.data();
       s.columns = taps_.run;
@@ -251,6 +252,12 @@ class KernelSum {
         kernels::table().row_sums[index(y_.dtype)](s);
       });
     }
+  }
+  std::size_t turned_values() const {
+    return aligned(static_cast<std::size_t>(y_.filters * block_) * item_size(y_.dtype));
+  }
+  std::size_t turned_bytes() const {
+    return turned_values() + aligned(static_cast<std::size_t>(y_.filters * block_));
   }
 
   ConvGeometry g_;
@@ -280,7 +287,10 @@ class ImageSum {
         x_(x.data),
         block_(windows_of_block(y)),
         terms_(block_ * y.pixels, y.filters, y.dtype),
-        chunks_(g.batch, work_of_image(g, y)) {}
+        chunks_(g.batch, work_of_image(g, y)) {
+    for (std::int64_t f = 0; f < y.filters; ++f)
+      weights_at_.push_back(static_cast<std::int32_t>(f * g.depth()));
+  }
 
   void run() const {
     const std::size_t item = item_size(y_.dtype);
@@ -313,12 +323,19 @@ class ImageSum {
     const std::size_t item = item_size(y_.dtype);
     for (std::int64_t begin = 0; begin < y_.windows; begin += block_) {
       const std::int64_t end = std::min(begin + block_, y_.windows);
-      kernels::RowSums s =
-          terms_.collect(memory, y_, n, begin, end,
-                         [&](std::int64_t window, std::int64_t filter, std::int64_t pixel) {
-                           return std::pair((window - begin) * y_.pixels + pixel,
-                                            static_cast<std::int32_t>(filter * g_.depth()));
-                         });
+      // Of each pixel the filters that it won.
+      kernels::RowSums s = terms_.collect(memory, (end - begin) * y_.pixels, [&](std::int64_t i) {
+        const std::int64_t window = begin + i / y_.pixels, pixel = i % y_.pixels;
+        return kernels::PackTerms{y_.filters,
+                                  y_.values(n, window),
+                                  weights_at_.data(),
+                                  y_.winners(n, window),
+                                  pixel,
+                                  pixel + 1,
+                                  &kNoOffset,
+                                  nullptr,
+                                  nullptr};
+      });
       for (std::int64_t i = 0; i < (end - begin) * y_.pixels; ++i)
         to[i] = offsets_.window[static_cast<std::size_t>(begin + i / y_.pixels)] +
                 offsets_.pixel[static_cast<std::size_t>(i % y_.pixels)];
@@ -332,11 +349,14 @@ class ImageSum {
     }
   }
 
+  static constexpr std::int32_t kNoOffset = 0;
+
   ConvGeometry g_;
   Winners y_;
   PaddedImages images_;
   Taps taps_;
   PatchOffsets offsets_;
+  std::vector<std::int32_t> weights_at_;  // of a filter
   const void* w_;
   void* x_;
   std::int64_t block_;
@@ -346,14 +366,15 @@ class ImageSum {
 
 }  // namespace
 
-bool has_winner_launches(const ConvGeometry& g) {
+bool has_winner_launches(const ConvGeometry& g, const View& winners) {
   double image = static_cast<double>(g.channels);
   for (std::size_t i = 0; i < 3; ++i)
     image *= static_cast<double>((g.out[i] - 1) * g.stride[i] + (g.kernel[i] - 1) * g.dilation[i] +
                                  g.in[i] + g.before[i]);
   const double kernel = static_cast<double>(g.depth() * g.filters);
   constexpr double kOffsets = std::numeric_limits<std::int32_t>::max();
-  return g.groups == 1 && g.filters > 0 && std::max(image, kernel) <= kOffsets;
+  return winners.dtype == DType::u8 && g.groups == 1 && g.filters > 0 &&
+         std::max(image, kernel) <= kOffsets;
 }
 
 Launch prepare_conv_input_winners(const ConvGeometry& g, const Attrs& attrs, const View& values,

@@ -4,39 +4,13 @@
 #include "ops/conv_winograd.h"
 
 #include "ops/conv_images.h"
+#include "ops/conv_tiles.h"
 #include "ops/product.h"
 
 namespace pynn {
 namespace {
 
-constexpr std::int64_t kElements = 16;  // of a transformed tile
-constexpr std::int64_t kPanel = 64;     // filters whose products are computed together
-constexpr std::int64_t kLine = 64 / sizeof(float);
-
-// The tiles of all images, by rows.
-struct Tiles {
-  std::int64_t rows, columns;
-  std::int64_t of_image() const { return rows * columns; }
-};
-struct Tile {
-  Tile(const Tiles& all, std::int64_t number)
-      : n(number / all.of_image()),
-        row(number % all.of_image() / all.columns),
-        column(number % all.columns) {}
-  void next(const Tiles& all) {
-    if (++column < all.columns) return;
-    column = 0;
-    if (++row < all.rows) return;
-    row = 0;
-    ++n;
-  }
-  std::int64_t n, row, column;
-};
-
-std::shared_ptr<float> floats(std::int64_t n) {
-  const std::shared_ptr<void> memory = scratch(static_cast<std::size_t>(n) * sizeof(float));
-  return {memory, static_cast<float*>(memory.get())};
-}
+constexpr std::int64_t kPanel = 64;  // filters whose products are computed together
 
 class Winograd {
  public:
@@ -54,15 +28,16 @@ class Winograd {
         relu_(attrs.activation == kernels::Activation::relu),
         activate_(activation_after(attrs.activation, DType::f32)),
         parameters_(attrs.reals),
-        block_(std::clamp<std::int64_t>(kBlock / (kElements * (g.channels + g.filters)), 24, 96)),
-        v_step_(block_ * g.channels + kLine),
-        m_step_(block_ * g.filters + kLine),
+        block_(
+            std::clamp<std::int64_t>(kBlock / (kTileElements * (g.channels + g.filters)), 24, 96)),
+        v_step_(block_ * g.channels + kLineFloats),
+        m_step_(block_ * g.filters + kLineFloats),
         channels_(g.channels, 64 * static_cast<double>(g.filters)),
         blocks_((count_ + block_ - 1) / block_,
-                2 * kElements * static_cast<double>(block_ * g.channels * g.filters)) {}
+                2 * kTileElements * static_cast<double>(block_ * g.channels * g.filters)) {}
 
   void run() const {
-    const std::shared_ptr<float> u = floats(kElements * g_.channels * g_.filters);
+    const std::shared_ptr<float> u = floats(kTileElements * g_.channels * g_.filters);
     channels_.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
       for (std::int64_t c = begin; c < end; ++c) transform_kernel(c, u.get());
     });
@@ -70,18 +45,19 @@ class Winograd {
     const std::shared_ptr<float> border = floats(g_.channels);
     std::fill_n(border.get(), g_.channels, 0.0f);
     blocks_.run([&](std::size_t, std::int64_t begin, std::int64_t end) {
-      const std::shared_ptr<float> memory = floats(kElements * (v_step_ + m_step_) + g_.filters);
+      const std::shared_ptr<float> memory =
+          floats(kTileElements * (v_step_ + m_step_) + g_.filters);
       float* const v = memory.get();
-      float* const m = v + kElements * v_step_;
+      float* const m = v + kTileElements * v_step_;
       for (std::int64_t block = begin; block < end; ++block) {
         const std::int64_t first = block * block_, tiles = std::min(block_, count_ - first);
         Tile tile(tiles_, first);
         for (std::int64_t t = 0; t < tiles; ++t, tile.next(tiles_))
-          transform_image(tile, border.get(), v + t * g_.channels);
+          transform_tile(g_, tile, x_, border.get(), v + t * g_.channels, v_step_);
         multiply(tiles, v, u.get(), m);
         tile = Tile(tiles_, first);
         for (std::int64_t t = 0; t < tiles; ++t, tile.next(tiles_))
-          transform_result(tile, m + t * g_.filters, m + kElements * m_step_);
+          transform_result(tile, m + t * g_.filters, m + kTileElements * m_step_);
       }
     });
   }
@@ -99,32 +75,13 @@ class Winograd {
     }
   }
 
-  void transform_image(const Tile& tile, const float* border, float* v) const {
-    const std::int64_t top = 2 * tile.row - g_.before[1], left = 2 * tile.column - g_.before[2];
-    const std::int64_t row = g_.in[2] * g_.channels;
-    const float* const from = x_ + (tile.n * g_.in[1] + top) * row + left * g_.channels;
-    const bool whole = top >= 0 && left >= 0 && top + 4 <= g_.in[1] && left + 4 <= g_.in[2];
-    const float* pixels[kElements];
-    for (std::int64_t i = 0; i < kElements; ++i) {
-      const std::int64_t down = i / 4, right = i % 4;
-      const bool inside = whole || (top + down >= 0 && top + down < g_.in[1] && left + right >= 0 &&
-                                    left + right < g_.in[2]);
-      pixels[i] = inside ? from + down * row + right * g_.channels : border;
-    }
-    // What the tile below this one reads, beside what both do.
-    for (std::int64_t down = 4; down < 6; ++down)
-      for (std::int64_t i = 0; i < 2 * g_.channels; i += kLine)
-        __builtin_prefetch(from + down * row + i);
-    kernels::table().winograd_image(g_.channels, pixels, v, v_step_);
-  }
-
   void multiply(std::int64_t tiles, const float* v, const float* u, float* m) const {
     kernels::Gemm p{};
     p.m = tiles;
     p.k = p.a_row = g_.channels;
     p.a_col = p.b_col = 1;
     p.c_row = g_.filters;
-    for (std::int64_t i = 0; i < kElements; ++i) {
+    for (std::int64_t i = 0; i < kTileElements; ++i) {
       p.a = v + i * v_step_;
       for (std::int64_t f = 0; f < g_.filters; f += kPanel) {
         p.n = p.b_row = std::min(kPanel, g_.filters - f);
@@ -143,12 +100,7 @@ class Winograd {
       r.winners = winners_ + window * g_.filters;
       return kernels::table().winograd_result(r);
     }
-    for (std::int64_t i = 0; i < 4; ++i) {
-      const std::int64_t row = 2 * tile.row + i / 2, column = 2 * tile.column + i % 2;
-      const bool inside = row < g_.out[1] && column < g_.out[2];
-      r.y[i] =
-          inside ? y_ + ((tile.n * g_.out[1] + row) * g_.out[2] + column) * g_.filters : beyond;
-    }
+    tile_results(g_, tile, y_, beyond, r.y);
     kernels::table().winograd_result(r);
     if (activate_ == nullptr) return;
     for (float* const pixel : r.y) {
@@ -186,7 +138,8 @@ bool takes_winograd(const ConvGeometry& g, DType dtype) {
   // In multiply-adds, in the time of which the transforms move and add up an element.
   constexpr double kTransform = 128;
   const double direct = static_cast<double>(g.pixels()) * 9 * c * f;
-  const double winograd = tiles * (kElements * c * f + kTransform * (c + f)) + kTransform * c * f;
+  const double winograd =
+      tiles * (kTileElements * c * f + kTransform * (c + f)) + kTransform * c * f;
   return winograd < direct;
 }
 

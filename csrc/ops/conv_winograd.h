@@ -13,5 +13,7 @@ bool takes_winograd_pooled(const ConvGeometry& g, const Attrs& attrs, DType dtyp
 // As prepare_conv or, with winners, prepare_conv_pooled.
 Launch prepare_winograd(const ConvGeometry& g, const Attrs& attrs, const View& x, const View& w,
                         const View* bias, const View& y, const View* winners = nullptr);
+// As prepare_conv_kernel.
+Launch prepare_winograd_kernel(const ConvGeometry& g, const View& x, const View& y, const View& w);
 
 }  // namespace pynn

@@ -34,6 +34,45 @@ void check_row_sums(const kernels::Table& t) {
   }
 }
 
+template <class T>
+void check_pack_terms(const kernels::Table& t) {
+  constexpr std::size_t d = index(dtype_of<T>);
+  for (const std::size_t n : {0, 1, 7, 8, 16, 17, 50}) {
+    Array<T> values = random_array<T>(n, -1, 1, 1);
+    for (std::size_t i = 0; i < n; i += 3) values[i] = 0;
+    if (n > 16) values[16] = std::numeric_limits<T>::quiet_NaN();  // is not zero
+    const Array<std::uint8_t> keys = random_array<std::uint8_t>(n, 0, 5, 2);
+    Array<std::int32_t> at(n);
+    for (std::size_t i = 0; i < n; ++i) at[i] = static_cast<std::int32_t>(100 * i);
+    const std::vector<std::int32_t> key_at = {1, 30, 70};
+    for (const std::int64_t end : {1, 2, 4}) {
+      CAPTURE(n);
+      CAPTURE(end);
+      Array<T> packed(n + 16), expected = packed;
+      Array<std::int32_t> packed_at(n + 16), expected_at = packed_at;
+      kernels::PackTerms p{static_cast<std::int64_t>(n),
+                           values.data(),
+                           at.data(),
+                           keys.data(),
+                           1,
+                           end,
+                           key_at.data(),
+                           packed.data(),
+                           packed_at.data()};
+      const auto count = static_cast<std::size_t>(t.pack_terms[d](p));
+      p.packed = expected.data();
+      p.packed_at = expected_at.data();
+      REQUIRE(count == static_cast<std::size_t>(reference().pack_terms[d](p)));
+      packed.resize(count);
+      expected.resize(count);
+      packed_at.resize(count);
+      expected_at.resize(count);
+      CHECK(same_bits(packed, expected));
+      CHECK(packed_at == expected_at);
+    }
+  }
+}
+
 void check_winner_product(const kernels::Table& t) {
   for (const std::int64_t filters : {1, 5, 8, 16, 24, 32, 37}) {
     for (const std::int64_t rows : {1, 8, 9, 10, 27}) {
@@ -66,6 +105,13 @@ TEST_CASE("sums of a few rows each, of any width") {
   for_each_isa([](const kernels::Table& t) {
     check_row_sums<float>(t);
     check_row_sums<double>(t);
+  });
+}
+
+TEST_CASE("the terms of a sum that are not zero and have one of some keys") {
+  for_each_isa([](const kernels::Table& t) {
+    check_pack_terms<float>(t);
+    check_pack_terms<double>(t);
   });
 }
 

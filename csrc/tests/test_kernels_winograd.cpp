@@ -58,6 +58,19 @@ void check_result(const kernels::Table& t, std::size_t n, bool bias, bool relu, 
   CHECK(winners == expected_winners);
 }
 
+void check_gradients(const kernels::Table& t, std::size_t n) {
+  const auto filters = static_cast<std::int64_t>(n);
+  Array<float> y = elements(4, n, 1), d = elements(16, n, 2), expected_d = d;
+  const auto at = pixels<4>(y, n);
+  t.winograd_result_grad(filters, at.data(), d.data(), step_of(n));
+  reference().winograd_result_grad(filters, at.data(), expected_d.data(), step_of(n));
+  check_close(d, expected_d);
+  Array<float> dw = elements(9, n, 3), expected = dw;
+  t.winograd_kernel_grad(filters, d.data(), step_of(n), dw.data(), step_of(n));
+  reference().winograd_kernel_grad(filters, d.data(), step_of(n), expected.data(), step_of(n));
+  check_close(dw, expected);
+}
+
 }  // namespace
 
 TEST_CASE("Winograd's transforms, of any number of channels and filters") {
@@ -66,6 +79,7 @@ TEST_CASE("Winograd's transforms, of any number of channels and filters") {
       CAPTURE(n);
       check_image(t, n);
       check_kernel(t, n);
+      check_gradients(t, n);
       for (int options = 0; options < 8; ++options) {
         CAPTURE(options);
         check_result(t, n, options & 1, options & 2, options & 4);
@@ -91,6 +105,25 @@ TEST_CASE("the reference's transforms give a tile of the convolution") {
       sum += static_cast<double>(x[(i / 2 + tap / 3) * 4 + i % 2 + tap % 3]) *
              static_cast<double>(w[tap]);
     CHECK(static_cast<double>(y[i]) == doctest::Approx(sum).epsilon(1e-5));
+  }
+}
+
+TEST_CASE("the reference's gradient by the kernel is that of a tile of the convolution") {
+  const Array<float> x = random_array<float>(16, -1, 1, 1), y = random_array<float>(4, -1, 1, 2);
+  Array<float> v(16), d(16), w(9);
+  std::array<const float*, 16> at;
+  for (std::size_t i = 0; i < 16; ++i) at[i] = &x[i];
+  const std::array<const float*, 4> results = {&y[0], &y[1], &y[2], &y[3]};
+  reference().winograd_image(1, at.data(), v.data(), 1);
+  reference().winograd_result_grad(1, results.data(), d.data(), 1);
+  for (std::size_t i = 0; i < 16; ++i) d[i] *= v[i];
+  reference().winograd_kernel_grad(1, d.data(), 1, w.data(), 1);
+  for (std::size_t tap = 0; tap < 9; ++tap) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 4; ++i)
+      sum += static_cast<double>(x[(i / 2 + tap / 3) * 4 + i % 2 + tap % 3]) *
+             static_cast<double>(y[i]);
+    CHECK(static_cast<double>(w[tap]) == doctest::Approx(sum).epsilon(1e-5));
   }
 }
 

@@ -263,6 +263,37 @@ PYNN_INLINE bool any(M mask) {
 #endif
 }
 
+// The lanes of 32 bits for which `mask` is true, in order, in front of others of no meaning.
+#if defined(__AVX512F__)
+constexpr bool kPacksLanes = true;
+template <class V>
+PYNN_INLINE V pack_lanes(Mask<V> mask, V x) {
+  return (V)_mm512_maskz_compress_epi32(_mm512_movepi32_mask((__m512i)mask), (__m512i)x);
+}
+template <class M>
+PYNN_INLINE int count_true(M mask) {
+  return __builtin_popcount(_mm512_movepi32_mask((__m512i)mask));
+}
+#elif defined(__AVX2__)
+constexpr bool kPacksLanes = true;
+template <class M>
+PYNN_INLINE unsigned bits_of(M mask) {
+  return static_cast<unsigned>(_mm256_movemask_ps((__m256)mask));
+}
+template <class V>
+PYNN_INLINE V pack_lanes(Mask<V> mask, V x) {
+  const std::uint64_t bytes = _pdep_u64(bits_of(mask), 0x0101010101010101u) * 0xff;
+  const auto lanes = static_cast<long long>(_pext_u64(0x0706050403020100u, bytes));
+  return (V)_mm256_permutevar8x32_epi32((__m256i)x, _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(lanes)));
+}
+template <class M>
+PYNN_INLINE int count_true(M mask) {
+  return __builtin_popcount(bits_of(mask));
+}
+#else
+constexpr bool kPacksLanes = false;
+#endif
+
 // The even 32-bit items of a and b multiplied to 64 bits; the odd ones are not looked at.
 PYNN_INLINE Vec<std::uint64_t> multiply_even(Vec<std::uint64_t> a, Vec<std::uint64_t> b) {
   using V = Vec<std::uint64_t>;

@@ -66,6 +66,43 @@ void row_sums(const RowSums& s) {
   row_sums<T>(s, std::make_integer_sequence<int, kVectors<T>>{});
 }
 
+template <class T>
+std::int32_t pack_terms(const PackTerms& p) {
+  const auto values = static_cast<const T*>(p.values);
+  const auto packed = static_cast<T*>(p.packed);
+  std::int32_t count = 0;
+  if constexpr (kPacksLanes && sizeof(T) == 4) {
+    using V = Vec<T>;
+    using M = Mask<V>;
+    constexpr std::int64_t L = kLanes<T>;
+    for (std::int64_t i = 0; i < p.count; i += L) {
+      const auto lanes = static_cast<std::size_t>(p.count - i < L ? p.count - i : L);
+      const V value = load_first(values + i, lanes);
+      const M key = convert<Elem<M>>(load_first<std::uint8_t, L>(p.keys + i, lanes));
+      M at{}, found{};
+      for (std::int64_t k = p.begin; k < p.end; ++k) {
+        const M equal = key == static_cast<Elem<M>>(k);
+        at = select(equal, broadcast<M>(p.key_at[k - p.begin]), at);
+        found |= equal;
+      }
+      found &= value != T(0);  // which no lane beyond the last one is
+      store(packed + count, pack_lanes(found, value));
+      store(p.packed_at + count, pack_lanes<M>(found, at + load_first(p.at + i, lanes)));
+      count += count_true(found);
+    }
+  } else {
+    const std::int64_t last = p.end - 1 - p.begin;
+    for (std::int64_t i = 0; i < p.count; ++i) {
+      const std::int64_t key = p.keys[i] - p.begin;
+      const bool found = key >= 0 && key <= last;
+      packed[count] = values[i];
+      p.packed_at[count] = p.at[i] + p.key_at[found ? key : 0];
+      count += found && values[i] != T(0);
+    }
+  }
+  return count;
+}
+
 constexpr int kRows = 9;  // a kernel of 3 x 3, or a third of one with three channels
 constexpr int kFilterVectors = kRegisters == 32 ? 2 : 1;
 
@@ -142,6 +179,8 @@ void winner_product(const WinnerProduct& p) {
 void fill_winners(Table& table) {
   table.row_sums[index(DType::f32)] = row_sums<float>;
   table.row_sums[index(DType::f64)] = row_sums<double>;
+  table.pack_terms[index(DType::f32)] = pack_terms<float>;
+  table.pack_terms[index(DType::f64)] = pack_terms<double>;
   table.winner_product = winner_product;
 }
 

@@ -31,6 +31,22 @@ PYNN_INLINE void result_line(V& a, V& b, V& c, V& d) {
   b -= c + d;
 }
 
+// A x, of which a and b hold x.
+template <class V>
+PYNN_INLINE void result_grad_line(V& a, V& b, V& c, V& d) {
+  c = a - b;
+  d = -b;
+  b += a;
+}
+// G^t x, in a, b and c.
+template <class V>
+PYNN_INLINE void kernel_grad_line(V& a, V& b, V& c, V& d) {
+  const V half = 0.5f * (b + c);
+  a += half;
+  b = 0.5f * (b - c);
+  c = half + d;
+}
+
 // Calls f(lanes, channel) for vectors that cover n channels: the last one begins early rather than
 // late.
 template <class F>
@@ -124,12 +140,54 @@ void winograd_result(const WinogradResult& r) {
       });
 }
 
+void winograd_result_grad(std::int64_t filters, const float* const* y, float* d,
+                          std::int64_t d_step) {
+  for_each_vector(
+      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
+        Vec<float, lanes> x[4][4];
+#pragma GCC unroll 2
+        for (int j = 0; j < 2; ++j) {
+          x[0][j] = load<float, lanes>(y[j] + f);
+          x[1][j] = load<float, lanes>(y[2 + j] + f);
+          result_grad_line(x[0][j], x[1][j], x[2][j], x[3][j]);
+        }
+#pragma GCC unroll 4
+        for (int i = 0; i < 4; ++i) {
+          result_grad_line(x[i][0], x[i][1], x[i][2], x[i][3]);
+#pragma GCC unroll 4
+          for (int j = 0; j < 4; ++j) store(d + (4 * i + j) * d_step + f, x[i][j]);
+        }
+      });
+}
+
+void winograd_kernel_grad(std::int64_t filters, const float* s, std::int64_t s_step, float* dw,
+                          std::int64_t dw_step) {
+  for_each_vector(
+      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
+        Vec<float, lanes> g[4][4];
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) {
+#pragma GCC unroll 4
+          for (int i = 0; i < 4; ++i) g[i][j] = load<float, lanes>(s + (4 * i + j) * s_step + f);
+          kernel_grad_line(g[0][j], g[1][j], g[2][j], g[3][j]);
+        }
+#pragma GCC unroll 3
+        for (int i = 0; i < 3; ++i) {
+          kernel_grad_line(g[i][0], g[i][1], g[i][2], g[i][3]);
+#pragma GCC unroll 3
+          for (int j = 0; j < 3; ++j) store(dw + (3 * i + j) * dw_step + f, g[i][j]);
+        }
+      });
+}
+
 }  // namespace
 
 void fill_winograd(Table& table) {
   table.winograd_image = winograd_image;
   table.winograd_kernel = winograd_kernel;
   table.winograd_result = winograd_result;
+  table.winograd_result_grad = winograd_result_grad;
+  table.winograd_kernel_grad = winograd_kernel_grad;
 }
 
 }  // namespace pynn::kernels::PYNN_ISA
