@@ -8,11 +8,13 @@ template <class T>
 void row_sums(const RowSums& s) {
   const auto x = static_cast<const T*>(s.x), values = static_cast<const T*>(s.values);
   for (std::int64_t i = 0; i < s.sums; ++i)
-    for (std::int64_t j = 0; j < s.columns; ++j) {
+    for (std::int64_t j = 0; j < s.columns * s.stretches; ++j) {
+      const std::int64_t stretch = j / s.columns, column = j % s.columns;
       double sum = 0;
       for (std::int64_t t = i * s.capacity; t < i * s.capacity + s.terms[i]; ++t)
-        sum += static_cast<double>(values[t]) * static_cast<double>(x[s.at[t] + j]);
-      T& c = static_cast<T*>(s.c)[s.to[i] + j];
+        sum += static_cast<double>(values[t]) *
+               static_cast<double>(x[s.at[t] + stretch * s.x_stretch + column]);
+      T& c = static_cast<T*>(s.c)[s.to[i] + stretch * s.c_stretch + column];
       c = static_cast<T>(static_cast<double>(c) + sum);
     }
 }

@@ -199,8 +199,9 @@ using DepthwiseFn = void (*)(const Depthwise&, const void* x, const void* w, voi
 using DepthwiseGradFn = void (*)(const Depthwise&, const void* x, const void* y, void* w);
 
 // Sums of a few rows each: c(to[i] + j) += the sum over its terms t of values(i, t) x(at(i, t) +
-// j), for j < columns; the first terms[i] of a row of `at` and `values` count. The order of the
-// terms depends on their number alone.
+// j), for j < columns; the first terms[i] of a row of `at` and `values` count. The same for as many
+// stretches of x and c, which lie x_stretch and c_stretch apart. The order of the terms depends on
+// their number and that of the columns and stretches alone.
 struct RowSums {
   std::int64_t sums, capacity, columns;
   const std::int32_t* terms;  // (sums)
@@ -209,6 +210,7 @@ struct RowSums {
   const void* x;
   const std::int32_t* to;  // (sums)
   void* c;
+  std::int64_t stretches = 1, x_stretch = 0, c_stretch = 0;
 };
 using RowSumsFn = void (*)(const RowSums&);
 

@@ -126,16 +126,6 @@ double work_of_image(const ConvGeometry& g, const Winners& y) {
   return 2 * static_cast<double>(y.windows * y.filters * g.depth());
 }
 
-// Calls f(tap, from) for each run of taps: its place in a patch, and where its elements begin in an
-// image, counted from those of the patch.
-template <class F>
-void for_each_run(const Taps& taps, const F& f) {
-  std::int64_t tap = 0;
-  for (const std::int64_t outer : taps.outer)
-    for (std::int64_t i = 0; i < taps.stretches; ++i, tap += taps.run)
-      f(tap, outer + i * taps.distance);
-}
-
 class KernelSum {
  public:
   KernelSum(const ConvGeometry& g, const Winners& y, const View& x, const View& w)
@@ -152,10 +142,10 @@ class KernelSum {
         block_(together_ > 1 ? together_ * y.windows : windows_of_block(y)),
         terms_(y.filters, block_, y.dtype),
         parts_(image_parts(g.batch, work_of_image(g, y))) {
-    for_each_run(taps_, [&](std::int64_t, std::int64_t from) {
-      for (std::int64_t i = 0; i < taps_.run; ++i)
-        rows_.push_back(static_cast<std::int32_t>(from + i));
-    });
+    for (const std::int64_t outer : taps_.outer)
+      for (std::int64_t i = 0; i < taps_.stretches * taps_.run; ++i)
+        rows_.push_back(
+            static_cast<std::int32_t>(outer + i / taps_.run * taps_.distance + i % taps_.run));
     for (std::int64_t f = 0; f < y.filters; ++f)
       patch_sums_.push_back(static_cast<std::int32_t>(f * g.depth()));
   }
@@ -246,11 +236,14 @@ class KernelSum {
           });
       s.to = patch_sums_.data();
       s.columns = taps_.run;
-      for_each_run(taps_, [&](std::int64_t tap, std::int64_t from) {
-        s.x = moved(image, from, item);
-        s.c = moved(sum, tap, item);
+      s.stretches = taps_.stretches;
+      s.x_stretch = taps_.distance;
+      s.c_stretch = taps_.run;
+      for (std::size_t i = 0; i < taps_.outer.size(); ++i) {
+        s.x = moved(image, taps_.outer[i], item);
+        s.c = moved(sum, static_cast<std::int64_t>(i) * taps_.run * taps_.stretches, item);
         kernels::table().row_sums[index(y_.dtype)](s);
-      });
+      }
     }
   }
   std::size_t turned_values() const {
@@ -341,11 +334,14 @@ class ImageSum {
                 offsets_.pixel[static_cast<std::size_t>(i % y_.pixels)];
       s.to = to;
       s.columns = taps_.run;
-      for_each_run(taps_, [&](std::int64_t tap, std::int64_t from) {
-        s.x = moved(weights, tap, item);
-        s.c = moved(image, from, item);
+      s.stretches = taps_.stretches;
+      s.x_stretch = taps_.run;
+      s.c_stretch = taps_.distance;
+      for (std::size_t i = 0; i < taps_.outer.size(); ++i) {
+        s.x = moved(weights, static_cast<std::int64_t>(i) * taps_.run * taps_.stretches, item);
+        s.c = moved(image, taps_.outer[i], item);
         kernels::table().row_sums[index(y_.dtype)](s);
-      });
+      }
     }
   }
 

@@ -21,16 +21,22 @@ void check_row_sums(const kernels::Table& t) {
     for (std::int64_t i = 0; i < sums; ++i)  // overlapping, as patches do
       to.push_back(static_cast<std::int32_t>((sums - i) * (columns / 2 + 1)));
     const Array<T> values = random_array<T>(at.size(), -1, 1, 2);
-    const Array<T> x = random_array<T>(static_cast<std::size_t>(kRows * columns), -1, 1, 3);
-    Array<T> c = random_array<T>(static_cast<std::size_t>(to[0] + columns + 1), -1, 1, 4);
-    Array<T> expected = c;
-    kernels::RowSums s{sums,          kCapacity, columns,   terms.data(), at.data(),
-                       values.data(), x.data(),  to.data(), c.data()};
-    t.row_sums[d](s);
-    s.c = expected.data();
-    reference().row_sums[d](s);
-    check_close(c, expected);
-    CHECK(c.back() == expected.back());  // past the last column
+    const Array<T> x = random_array<T>(static_cast<std::size_t>(kRows * columns + 3 * 5), -1, 1, 3);
+    for (const std::int64_t stretches : {1, 2, 3, 4}) {
+      CAPTURE(stretches);
+      constexpr std::int64_t kFurther = 5;  // overlapping, too
+      Array<T> c = random_array<T>(
+          static_cast<std::size_t>(to[0] + columns + (stretches - 1) * (columns + 3) + 1), -1, 1,
+          4);
+      Array<T> expected = c;
+      kernels::RowSums s{sums,     kCapacity, columns,  terms.data(), at.data(), values.data(),
+                         x.data(), to.data(), c.data(), stretches,    kFurther,  columns + 3};
+      t.row_sums[d](s);
+      s.c = expected.data();
+      reference().row_sums[d](s);
+      check_close(c, expected);
+      CHECK(c.back() == expected.back());  // past the last column
+    }
   }
 }
 

@@ -9,32 +9,40 @@
 namespace pynn::kernels::PYNN_ISA {
 namespace {
 
-constexpr int kChains = 2;  // that each sum runs in: one alone waits for its last addition
-// Of a sum at a time: twice as many accumulators fit the registers. Fewer where speed counts less.
+// Vectors of a sum at a time, of stretches that are added up together: with one stretch, in two
+// chains. As many accumulators fit the registers. Fewer where speed counts less.
 template <class T>
 constexpr int kVectors = !kIsFma          ? 1
                          : sizeof(T) == 4 ? 6
                                           : 3;
+template <class T>
+constexpr int kStretches = kRegisters == 32 && sizeof(T) == 4 ? 3 : 1;
 
-// N vectors of all sums, from `column` on.
-template <class T, int N>
-void sum_rows(const RowSums& s, std::int64_t column, std::size_t lanes) {
+// N vectors of S stretches of all sums, from `column` of the first stretch on.
+template <class T, int N, int S>
+void sum_rows(const RowSums& s, std::int64_t first, std::int64_t column, std::size_t lanes) {
   using V = Vec<T>;
   constexpr int L = kLanes<T>;
-  const T* const x = static_cast<const T*>(s.x) + column;
+  constexpr int kChains = S == 1 ? 2 : 1;  // one vector alone waits for its last addition
+  const std::int64_t x_stretch = s.x_stretch, c_stretch = s.c_stretch;
+  const T* const x = static_cast<const T*>(s.x) + first * x_stretch + column;
   for (std::int64_t i = 0; i < s.sums; ++i) {
     const std::int64_t n = s.terms[i];
     if (n == 0) continue;
     const T* const values = static_cast<const T*>(s.values) + i * s.capacity;
     const std::int32_t* const at = s.at + i * s.capacity;
-    T* const c = static_cast<T*>(s.c) + s.to[i] + column;
-    V sum[kChains][N] = {};
+    V sum[kChains][S][N] = {};
     const auto add = [&](int chain, std::int64_t t) __attribute__((always_inline)) {
       const V value = broadcast<V>(values[t]);
-      const T* const row = x + at[t];
+      const T* row = x + at[t];
+#pragma GCC unroll 3
+      for (int k = 0; k < S; ++k, row += x_stretch) {
 #pragma GCC unroll 8
-      for (int j = 0; j < N - 1; ++j) sum[chain][j] = fma(value, load(row + j * L), sum[chain][j]);
-      sum[chain][N - 1] = fma(value, load_first(row + (N - 1) * L, lanes), sum[chain][N - 1]);
+        for (int j = 0; j < N - 1; ++j)
+          sum[chain][k][j] = fma(value, load(row + j * L), sum[chain][k][j]);
+        sum[chain][k][N - 1] =
+            fma(value, load_first(row + (N - 1) * L, lanes), sum[chain][k][N - 1]);
+      }
     };
     std::int64_t t = 0;
     for (; t + kChains <= n; t += kChains) {
@@ -42,22 +50,35 @@ void sum_rows(const RowSums& s, std::int64_t column, std::size_t lanes) {
       for (int chain = 0; chain < kChains; ++chain) add(chain, t + chain);
     }
     if (t < n) add(0, t);
+    T* c = static_cast<T*>(s.c) + s.to[i] + first * c_stretch + column;
+#pragma GCC unroll 3
+    for (int k = 0; k < S; ++k, c += c_stretch) {
+      const auto total = [&](int j) __attribute__((always_inline)) {
+        return kChains == 1 ? sum[0][k][j] : sum[0][k][j] + sum[kChains - 1][k][j];
+      };
 #pragma GCC unroll 8
-    for (int j = 0; j < N - 1; ++j) store(c + j * L, load(c + j * L) + (sum[0][j] + sum[1][j]));
-    T* const last = c + (N - 1) * L;
-    store_first(last, load_first(last, lanes) + (sum[0][N - 1] + sum[1][N - 1]), lanes);
+      for (int j = 0; j < N - 1; ++j) store(c + j * L, load(c + j * L) + total(j));
+      T* const last = c + (N - 1) * L;
+      store_first(last, load_first(last, lanes) + total(N - 1), lanes);
+    }
   }
 }
 
 template <class T, int... N>
 void row_sums(const RowSums& s, std::integer_sequence<int, N...>) {
   constexpr std::int64_t L = kLanes<T>, kMost = kVectors<T>;
-  constexpr void (*kSum[])(const RowSums&, std::int64_t, std::size_t) = {sum_rows<T, N + 1>...};
+  using Sum = void (*)(const RowSums&, std::int64_t, std::int64_t, std::size_t);
+  constexpr Sum kOne[] = {sum_rows<T, N + 1, 1>...},
+                kAll[] = {sum_rows<T, N + 1, kStretches<T>>...};
   for (std::int64_t column = 0; column < s.columns;) {
     const std::int64_t left = (s.columns - column + L - 1) / L;
     const std::int64_t vectors = left <= kMost ? left : left < 2 * kMost ? (left + 1) / 2 : kMost;
-    const std::int64_t lanes = s.columns - column - (vectors - 1) * L;
-    kSum[vectors - 1](s, column, static_cast<std::size_t>(lanes < L ? lanes : L));
+    const std::int64_t part = s.columns - column - (vectors - 1) * L;
+    const auto lanes = static_cast<std::size_t>(part < L ? part : L);
+    std::int64_t k = 0;
+    for (; k + kStretches<T> <= s.stretches; k += kStretches<T>)
+      kAll[vectors - 1](s, k, column, lanes);
+    for (; k < s.stretches; ++k) kOne[vectors - 1](s, k, column, lanes);
     column += vectors * L;
   }
 }
@@ -67,7 +88,8 @@ void row_sums(const RowSums& s) {
 }
 
 template <class T>
-std::int32_t pack_terms(const PackTerms& p) {
+std::int32_t pack_terms(const PackTerms& terms) {
+  const PackTerms p = terms;  // which no store here changes
   const auto values = static_cast<const T*>(p.values);
   const auto packed = static_cast<T*>(p.packed);
   std::int32_t count = 0;
