@@ -9,7 +9,7 @@ namespace pynn {
 namespace {
 
 constexpr std::int64_t kBlock = 128 * 1024;  // floats of transformed pixels and results
-constexpr std::int64_t kLeastTiles = 256;   // whose products are worth a sum of their own
+constexpr std::int64_t kLeastTiles = 256;    // whose products are worth a sum of their own
 
 class KernelSum {
  public:
