@@ -56,9 +56,10 @@ std::vector<T> by_kernel(const std::string& row, const std::vector<T>& a, const 
   return y;
 }
 
-const char* const kRows[] = {"add",  "subtract", "multiply", "divide", "maximum",
-                             "sqrt", "minimum",  "square",   "rsqrt",  "reciprocal",
-                             "abs",  "negative", "sign",     "relu",   "relu_grad"};
+const char* const kRows[] = {"add",       "subtract",     "multiply",   "divide", "maximum",
+                             "sqrt",      "minimum",      "square",     "rsqrt",  "reciprocal",
+                             "abs",       "negative",     "sign",       "relu",   "relu_grad",
+                             "tanh_grad", "sigmoid_grad", "square_grad"};
 
 bool has_code() { return kernels::Assembler::knows(kernels::table().vector_bytes); }
 
