@@ -45,7 +45,7 @@ void Assembler::prefix(Map map, bool w, int pp, int reg, int second, bool rm_bit
   } else {
     byte(0xc4);
     byte((1 - bit(reg, 3)) << 7 | !rm_bit4 << 6 | !rm_bit3 << 5 | map);
-    byte((~second & 15) << 3 | 1 << 2 | pp);
+    byte(w << 7 | (~second & 15) << 3 | 1 << 2 | pp);
   }
 }
 
@@ -179,6 +179,11 @@ void Assembler::binary(Op op, int v, int a, int b) {
 }
 
 void Assembler::sqrt(int v, int a) { vector(k0F, wide_ && evex_, packed(), 0x51, v, 0, a); }
+
+void Assembler::minus_square(int v, int a, int c) {
+  if (v != a) vector(k0F, wide_ && evex_, packed(), 0x28, v, 0, a);  // vmovaps
+  vector(k0F38, wide_, 1, 0xac, v, a, c);                            // vfnmadd213ps
+}
 
 void Assembler::select(int v, Test test, int a, int b, int yes, int no) {
   constexpr int kMask = 1;

@@ -67,6 +67,7 @@ class Assembler {
   };
   void binary(Op op, int v, int a, int b);
   void sqrt(int v, int a);
+  void minus_square(int v, int a, int c);  // v = c - a a, rounded once; v is not c
   // v = a ? b : c, lane by lane. Of NaNs, `greater` says no.
   enum class Test : std::uint8_t { unordered = 0x03, greater = 0x1e };
   void select(int v, Test test, int a, int b, int yes, int no);

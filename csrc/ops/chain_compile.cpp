@@ -25,7 +25,7 @@ const void* address_of(Constant c, bool wide) {
 
 // One instruction of the body. Values are numbered; `place` is an array, or a single value.
 struct Step {
-  enum class Kind : std::uint8_t { load, store, binary, sqrt, select } kind;
+  enum class Kind : std::uint8_t { load, store, binary, sqrt, minus_square, select } kind;
   int out = -1;
   std::array<int, 4> in = {-1, -1, -1, -1};
   int place = -1;
@@ -92,6 +92,9 @@ class Compiler {
     return add({.kind = Step::Kind::binary, .in = {a, b, -1, -1}, .op = op});
   }
   int sqrt(int a) { return add({.kind = Step::Kind::sqrt, .in = {a, -1, -1, -1}}); }
+  int minus_square(int a, int c) {  // c - a a as the kernels have it, rounded once; c is single
+    return add({.kind = Step::Kind::minus_square, .in = {a, c, -1, -1}});
+  }
   // test(a, b) ? yes : no
   int select(Test test, int a, int b, int yes, int no) {
     return add({.kind = Step::Kind::select, .in = {a, b, yes, no}, .test = test});
@@ -147,8 +150,7 @@ class Compiler {
       case Pointwise::square_grad:
         return binary(Op::multiply, a, binary(Op::add, b, b));
       case Pointwise::tanh_grad:
-        return binary(Op::multiply, a,
-                      binary(Op::subtract, is(Constant::one), binary(Op::multiply, b, b)));
+        return binary(Op::multiply, a, minus_square(b, is(Constant::one)));
       case Pointwise::sigmoid_grad:
         return binary(Op::multiply, a,
                       binary(Op::multiply, b, binary(Op::subtract, is(Constant::one), b)));
@@ -226,6 +228,9 @@ class Compiler {
           break;
         case Step::Kind::sqrt:
           code.sqrt(at(s.out), in(0));
+          break;
+        case Step::Kind::minus_square:
+          code.minus_square(at(s.out), in(0), in(1));
           break;
         case Step::Kind::select:
           code.select(at(s.out), s.test, in(0), in(1), in(2), in(3));
