@@ -166,9 +166,11 @@ def test_a_loss_that_is_not_finite() -> None:
 
 
 ENDLESS = """
-import numpy as np, sys
+import signal
+import numpy as np
 from pynn import Variable
 from pynn._native import Recorder, run_epochs
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
 w = Variable(np.zeros((256, 256), "float32"))
 with Recorder() as recorder:
     x = recorder.input((64, 256))
