@@ -132,7 +132,9 @@ def _check_target(goal: Goal, target: NDArray[Any], shape: tuple[int, ...], name
         goal.loss.check(target.shape, target.dtype, shape)
         goal.loss.check_values(target, shape)
     except (TypeError, ValueError) as error:
-        raise type(error)(f"{name}: {error}") from None if name else error
+        if not name:
+            raise
+        raise type(error)(f"{name}: {error}") from None
 
 
 def parts(value: Any, shapes: Any, names: list[str], what: str) -> list[Any]:

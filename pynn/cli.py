@@ -98,10 +98,9 @@ def info(_: argparse.Namespace) -> int:
 
 
 def _positive(text: str) -> int:
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"must be at least 1, got {value}")
-    return value
+    if not (text.isdecimal() and int(text) > 0):
+        raise argparse.ArgumentTypeError(f"expects an integer of at least 1, got {text!r}")
+    return int(text)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -115,9 +114,13 @@ def _parser() -> argparse.ArgumentParser:
         one = data.add_parser(
             name, formatter_class=argparse.ArgumentDefaultsHelpFormatter, help=f"the {name} images"
         )
-        one.set_defaults(folder=None)
+        # These say in their own words what they are without a value.
+        one.set_defaults(folder=None, learning_rate=None, threads=None)
+        unsaid = argparse.SUPPRESS
         if name == "mnist":
-            one.add_argument("--folder", help="where the IDX files are (default: PYNN_DATA_DIR)")
+            one.add_argument(
+                "--folder", default=unsaid, help="where the IDX files are (default: PYNN_DATA_DIR)"
+            )
         one.add_argument(
             "--layers",
             type=_positive,
@@ -134,11 +137,21 @@ def _parser() -> argparse.ArgumentParser:
             help="rate after each hidden layer",
         )
         one.add_argument("--optimizer", default="adam")
-        one.add_argument("--learning-rate", type=float, help="default: the optimizer's own")
+        one.add_argument(
+            "--learning-rate",
+            type=float,
+            default=unsaid,
+            help="of the optimizer (default: its own)",
+        )
         one.add_argument("--epochs", type=_positive, default=defaults["epochs"])
         one.add_argument("--batch-size", type=_positive, default=defaults["batch_size"])
         one.add_argument("--seed", type=int, default=0)
-        one.add_argument("--threads", type=_positive, help="default: all that are available")
+        one.add_argument(
+            "--threads",
+            type=_positive,
+            default=unsaid,
+            help="to work with (default: all that are available)",
+        )
 
     about = commands.add_parser("info", help="print version, instruction set, threads and CUDA")
     about.set_defaults(action=info)

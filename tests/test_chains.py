@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
@@ -130,3 +132,19 @@ def test_arrays_go_in_and_come_out_whole(n: int) -> None:
     variable = Variable(np.zeros(n, np.float32))
     variable.assign(x)
     np.testing.assert_array_equal(variable.numpy(), x)
+
+
+# Linux: from here on no memory becomes executable (PR_SET_MDWE, PR_MDWE_REFUSE_EXEC_GAIN).
+NO_NEW_CODE = """
+import ctypes, sys, pytest
+ctypes.CDLL(None).prctl(65, 1, 0, 0, 0)
+sys.exit(pytest.main(["-q", "-k", "bits_of_its_steps and 1025", *sys.argv[1:]]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to refuse")
+def test_chains_run_where_the_system_refuses_new_code() -> None:
+    command = [sys.executable, "-c", NO_NEW_CODE, __file__]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "12 passed" in done.stdout

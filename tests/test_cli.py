@@ -71,12 +71,24 @@ def test_mistakes_end_with_one_line(
     assert "Traceback" not in error
 
 
-@pytest.mark.parametrize("arguments", [[], ["train"], ["train", "digits", "--epochs", "0"]])
-def test_wrong_usage_is_explained(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ([], "command"),
+        (["train"], "data"),
+        (["train", "digits", "--epochs", "0"], "--epochs: expects an integer of at least 1"),
+        (["train", "digits", "--epochs", "ten"], "--epochs: expects an integer of at least 1"),
+    ],
+)
+def test_wrong_usage_is_explained(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as stop:
         cli.main(arguments)
     assert stop.value.code == 2
-    assert "usage: pynn" in capsys.readouterr().err
+    error = capsys.readouterr().err
+    assert "usage: pynn" in error
+    assert said in error
 
 
 def run_python(code: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -52,7 +52,11 @@ FIT: dict[str, tuple[dict[str, Any], type[Exception], str]] = {
         r"one row a sample, got one sample of shape \(6,\)",
     ),
     "number": ({"x": 3.0}, ValueError, "x expects an array"),
-    "outputs": ({"y": Y[:, :2]}, ValueError, r"\(20, 3\).*got \(20, 2\)"),
+    "outputs": (
+        {"y": Y[:, :2]},
+        ValueError,
+        r"^mean_squared_error expects .*\(20, 3\).*got \(20, 2\)",
+    ),
     "lengths": ({"y": Y[:19]}, ValueError, r"same number of samples, got 20 \(20, 6\) and 19"),
     "empty": ({"x": X[:0], "y": Y[:0]}, ValueError, r"x is empty: shape \(0, 6\)"),
     "no features": ({"x": np.zeros((20, 0))}, ValueError, "x is empty"),

@@ -46,7 +46,6 @@ class Builder {
   explicit Builder(const ChainSpec& spec) : spec_(spec), chain_(std::make_shared<Chain>()) {}
 
   // `often`: it will run so many times that making code for it pays.
-
   std::shared_ptr<Chain> build(bool often) {
     lay_out();
     for (std::size_t i = 0; i < spec_.sources.size(); ++i) add_source(i);

@@ -6,7 +6,6 @@
 #include "program/executable.h"
 #include "program/instances.h"
 #include "program/passes.h"
-#include "runtime/cpu.h"
 #include "runtime/thread_pool.h"
 
 namespace pynn {
@@ -187,9 +186,7 @@ class ProgramLoop : public Body::Loop {
     const std::vector<BatchRows> whole(1);
     if (args.carries == 0 || program.slots[at(program.inputs[0])].type.shape.empty()) return whole;
     const std::int64_t rows = program.slots[at(program.inputs[0])].type.shape[0];
-    static const int cpus = available_cpus();
-    const std::int64_t count =
-        std::min<std::int64_t>(std::max(num_threads(), cpus), rows / kFewRows);
+    const std::int64_t count = std::min<std::int64_t>(most_threads(), rows / kFewRows);
     if (count < 2 || work_of(program) * static_cast<double>(args.length) <= kParallelWork)
       return whole;
 
