@@ -61,9 +61,8 @@ class Assembler {
     add = 0x58,
     multiply = 0x59,
     subtract = 0x5c,
-    min = 0x5d,  // b where either is NaN
     divide = 0x5e,
-    max = 0x5f,
+    max = 0x5f,  // b where either is NaN
   };
   void binary(Op op, int v, int a, int b);
   void sqrt(int v, int a);

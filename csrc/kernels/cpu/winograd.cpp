@@ -60,43 +60,41 @@ PYNN_INLINE void for_each_vector(std::int64_t n, const F& f) {
     f(std::integral_constant<int, L>{}, c + L <= n ? c : n - L);
 }
 
-void winograd_image(std::int64_t channels, const float* const* x, float* v, std::int64_t v_step) {
+// y = T x T^t for a matrix x of kIn x kIn vectors and a y of kOut x kOut: `line` is T, in(k) points
+// at the k-th element of x by rows, y's lie `step` apart.
+template <int kIn, int kOut, class Line, class In>
+PYNN_INLINE void transform(std::int64_t n, const Line& line, const In& in, float* y,
+                           std::int64_t step) {
   for_each_vector(
-      channels, [&](auto lanes, std::int64_t c) __attribute__((always_inline)) {
-        Vec<float, lanes> d[4][4];
+      n, [&](auto lanes, std::int64_t c) __attribute__((always_inline)) {
+        Vec<float, lanes> x[4][4];
 #pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
+        for (int j = 0; j < kIn; ++j) {
 #pragma GCC unroll 4
-          for (int i = 0; i < 4; ++i) d[i][j] = load<float, lanes>(x[4 * i + j] + c);
-          image_line(d[0][j], d[1][j], d[2][j], d[3][j]);
+          for (int i = 0; i < kIn; ++i) x[i][j] = load<float, lanes>(in(kIn * i + j) + c);
+          line(x[0][j], x[1][j], x[2][j], x[3][j]);
         }
 #pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          image_line(d[i][0], d[i][1], d[i][2], d[i][3]);
+        for (int i = 0; i < kOut; ++i) {
+          line(x[i][0], x[i][1], x[i][2], x[i][3]);
 #pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j) store(v + (4 * i + j) * v_step + c, d[i][j]);
+          for (int j = 0; j < kOut; ++j) store(y + (kOut * i + j) * step + c, x[i][j]);
         }
       });
+}
+// A line's template as an argument.
+#define PYNN_LINE(name) \
+  [](auto& a, auto& b, auto& c, auto& d) __attribute__((always_inline)) { name(a, b, c, d); }
+
+void winograd_image(std::int64_t channels, const float* const* x, float* v, std::int64_t v_step) {
+  const auto in = [=](int k) { return x[k]; };
+  transform<4, 4>(channels, PYNN_LINE(image_line), in, v, v_step);
 }
 
 void winograd_kernel(std::int64_t filters, const float* w, std::int64_t w_step, float* u,
                      std::int64_t u_step) {
-  for_each_vector(
-      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
-        Vec<float, lanes> g[4][4];
-#pragma GCC unroll 3
-        for (int j = 0; j < 3; ++j) {
-#pragma GCC unroll 3
-          for (int i = 0; i < 3; ++i) g[i][j] = load<float, lanes>(w + (3 * i + j) * w_step + f);
-          kernel_line(g[0][j], g[1][j], g[2][j], g[3][j]);
-        }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          kernel_line(g[i][0], g[i][1], g[i][2], g[i][3]);
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j) store(u + (4 * i + j) * u_step + f, g[i][j]);
-        }
-      });
+  const auto in = [=](int k) { return w + k * w_step; };
+  transform<3, 4>(filters, PYNN_LINE(kernel_line), in, u, u_step);
 }
 
 void winograd_result(const WinogradResult& r) {
@@ -142,43 +140,16 @@ void winograd_result(const WinogradResult& r) {
 
 void winograd_result_grad(std::int64_t filters, const float* const* y, float* d,
                           std::int64_t d_step) {
-  for_each_vector(
-      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
-        Vec<float, lanes> x[4][4];
-#pragma GCC unroll 2
-        for (int j = 0; j < 2; ++j) {
-          x[0][j] = load<float, lanes>(y[j] + f);
-          x[1][j] = load<float, lanes>(y[2 + j] + f);
-          result_grad_line(x[0][j], x[1][j], x[2][j], x[3][j]);
-        }
-#pragma GCC unroll 4
-        for (int i = 0; i < 4; ++i) {
-          result_grad_line(x[i][0], x[i][1], x[i][2], x[i][3]);
-#pragma GCC unroll 4
-          for (int j = 0; j < 4; ++j) store(d + (4 * i + j) * d_step + f, x[i][j]);
-        }
-      });
+  const auto in = [=](int k) { return y[k]; };
+  transform<2, 4>(filters, PYNN_LINE(result_grad_line), in, d, d_step);
 }
 
 void winograd_kernel_grad(std::int64_t filters, const float* s, std::int64_t s_step, float* dw,
                           std::int64_t dw_step) {
-  for_each_vector(
-      filters, [&](auto lanes, std::int64_t f) __attribute__((always_inline)) {
-        Vec<float, lanes> g[4][4];
-#pragma GCC unroll 4
-        for (int j = 0; j < 4; ++j) {
-#pragma GCC unroll 4
-          for (int i = 0; i < 4; ++i) g[i][j] = load<float, lanes>(s + (4 * i + j) * s_step + f);
-          kernel_grad_line(g[0][j], g[1][j], g[2][j], g[3][j]);
-        }
-#pragma GCC unroll 3
-        for (int i = 0; i < 3; ++i) {
-          kernel_grad_line(g[i][0], g[i][1], g[i][2], g[i][3]);
-#pragma GCC unroll 3
-          for (int j = 0; j < 3; ++j) store(dw + (3 * i + j) * dw_step + f, g[i][j]);
-        }
-      });
+  const auto in = [=](int k) { return s + k * s_step; };
+  transform<4, 3>(filters, PYNN_LINE(kernel_grad_line), in, dw, dw_step);
 }
+#undef PYNN_LINE
 
 }  // namespace
 
