@@ -20,12 +20,19 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pynn import _lazy, _native
-from pynn._native import (
-    NonFiniteLossError,
-    available_cpus,
-    num_threads,
-    set_num_threads,
-)
+
+try:
+    from pynn._native import (
+        NonFiniteLossError,
+        available_cpus,
+        num_threads,
+        set_num_threads,
+    )
+except ImportError as error:
+    raise ImportError(
+        f"{__path__[0]} has no native part: it is a source tree. Start Python in another folder "
+        "to import the pynn that is installed, or build this one: pip install -e ."
+    ) from error
 
 if TYPE_CHECKING:
     from pynn import (

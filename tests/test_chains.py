@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -143,8 +144,8 @@ sys.exit(pytest.main(["-q", "-k", "bits_of_its_steps and 1025", *sys.argv[1:]]))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux to refuse")
-def test_chains_run_where_the_system_refuses_new_code() -> None:
+def test_chains_run_where_the_system_refuses_new_code(tmp_path: Path) -> None:
     command = [sys.executable, "-c", NO_NEW_CODE, __file__]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "12 passed" in done.stdout

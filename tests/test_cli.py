@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+import pynn
 from pynn import _native, cli
 
 
@@ -138,3 +140,12 @@ print(*set(sys.modules) - before)
     assert "pynn._native" in loaded
     heavy = {"sklearn", "scipy", "matplotlib", "urllib.request", "asyncio", "numpy.typing"}
     assert not loaded & heavy
+
+
+def test_a_source_tree_says_why_it_cannot_be_imported(tmp_path: Path) -> None:
+    binaries = shutil.ignore_patterns("*.so", "*.pyd", "__pycache__")
+    shutil.copytree(Path(pynn.__file__).parent, tmp_path / "pynn", ignore=binaries)
+    (tmp_path / "pynn" / "_native").mkdir(exist_ok=True)  # the stubs, of which wheels have none
+    done = run_python("import pynn", tmp_path)
+    assert done.returncode == 1
+    assert "has no native part: it is a source tree" in done.stderr
