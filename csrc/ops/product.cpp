@@ -66,13 +66,19 @@ Extent choose_piece(const Gemm& block, std::size_t item) {
 
 }  // namespace
 
-kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtype) {
-  using kernels::Activation;
-  if (activation == Activation::linear || activation == Activation::relu) return nullptr;
+const Op* activation_op(kernels::Activation activation) {
+  if (activation == kernels::Activation::linear) return nullptr;
   const auto rows = all_ops();
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const Op& r) {
     return r.is(kActivation) && r.activation == activation;
   });
+  return &*row;
+}
+
+kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtype) {
+  if (activation == kernels::Activation::relu) return nullptr;
+  const Op* const row = activation_op(activation);
+  if (row == nullptr) return nullptr;
   return kernels::table().pointwise[static_cast<std::size_t>(row->pointwise)][index(dtype)];
 }
 

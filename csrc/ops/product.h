@@ -27,6 +27,8 @@ struct Extent {
 Extent choose_block(const kernels::Gemm& g, std::int64_t products, std::size_t item,
                     bool whole_rows);
 
+// The row that computes an activation, null for none.
+const Op* activation_op(kernels::Activation activation);
 // The kernel of an activation that follows a product whose kernel applies relu only; null for relu
 // and where there is none.
 kernels::PointwiseFn activation_after(kernels::Activation activation, DType dtype);

@@ -27,6 +27,7 @@ struct Executable::Plan {
     if (captures == Captures::constant) fold_constants(program);
     remove_dead_steps(program);
     join_parts(program);
+    split_k(program);
     fuse_epilogues(program);
     keep_winners(program);
     if (captures == Captures::constant) lay_out_rows(program);

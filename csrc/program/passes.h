@@ -23,6 +23,10 @@ void remove_dead_steps(Program& program);
 // there.
 void join_parts(Program& program);
 
+// A product of a few rows by a weight that the program updates becomes the sum of two: each thread
+// multiplies by the rows of the weight that it updates.
+void split_k(Program& program);
+
 // Products take the bias and the activation that follow into their epilogue.
 void fuse_epilogues(Program& program);
 

@@ -13,7 +13,10 @@ constexpr int kNone = -1, kMixed = -2;  // no axis counts rows; nothing can be s
 class RowAxes {
  public:
   RowAxes(const Program& program, std::int64_t rows)
-      : program_(program), rows_(rows), axes_(program.slots.size(), kNone) {}
+      : program_(program),
+        rows_(rows),
+        axes_(program.slots.size(), kNone),
+        complete_(program.slots.size(), 0) {}
 
   RowSteps run(std::span<const char> batched) {
     for (std::size_t i = 0; i < program_.inputs.size(); ++i)
@@ -23,8 +26,10 @@ class RowAxes {
       const int axis = checked(step);
       found.apart.push_back(axis >= 0);
       found.all &= axis != kMixed;
-      for (const SlotId out : step.outputs)
+      for (const SlotId out : step.outputs) {
         axes_[at(out)] = axis == kMixed ? after(step, out) : axis;
+        complete_[at(out)] = axis == kMixed && !step.op->is(kView);
+      }
     }
     found.axes = std::move(axes_);
     return found;
@@ -56,11 +61,11 @@ class RowAxes {
     const bool mixed = std::any_of(step.inputs.begin(), step.inputs.end(),
                                    [&](SlotId in) { return axis(in) == kMixed; });
     if (mixed) return kMixed;
+    if (step.op->is(kView)) return of_view(step.outputs[0]);
     const bool any = std::any_of(step.inputs.begin(), step.inputs.end(),
                                  [&](SlotId in) { return axis(in) != kNone; });
     if (!any) return kNone;
     const Op& op = *step.op;
-    if (op.is(kView)) return of_view(step.outputs[0]);
     if (op.is(kPointwise)) return aligned(step);
     if (op.is(kProduct)) return of_product(step);
     // The other rows want memory in order: only leading axes can be cut.
@@ -73,10 +78,15 @@ class RowAxes {
     return leading && apart ? 0 : kMixed;
   }
 
-  // The axis of a view that steps from row to row of its root, if its others stay within a row.
+  // The axis of a view that steps from row to row of its root, if its others stay within a row. Of
+  // what is complete, such as partial sums, a view by rows can be cut like an input.
   int of_view(SlotId view) const {
     const Slot& slot = program_.slots[at(view)];
     const Slot& root = program_.slots[at(slot.root)];
+    const Shape& shape = slot.layout.shape;
+    if (axis(slot.root) == kNone && complete_[at(slot.root)] != 0 && shape.rank() > 1 &&
+        shape[0] == rows_)
+      return 0;
     if (axis(slot.root) != 0) return axis(slot.root) == kNone ? kNone : kMixed;
     const std::int64_t row = root.layout.strides[0];
     std::int64_t low = slot.offset_bytes() / static_cast<std::int64_t>(item_size(root.type.dtype));
@@ -117,6 +127,7 @@ class RowAxes {
   const Program& program_;
   std::int64_t rows_;
   std::vector<int> axes_;
+  std::vector<char> complete_;  // slots that a step left which mixes rows
 };
 
 }  // namespace

@@ -38,7 +38,8 @@ struct Gather {
       std::memcpy(target, source + static_cast<std::size_t>(first) * bytes, total());
       return;
     }
-    const auto chunks = static_cast<std::int64_t>(total() / kGatherBytes);
+    auto chunks = static_cast<std::int64_t>(total() / kGatherBytes);
+    if (const int threads = most_threads(); chunks > threads) chunks -= chunks % threads;
     if (chunks <= 1) return copy(rows + first, 0, count);
     parallel_for(static_cast<std::size_t>(chunks), [&](std::size_t c) {
       const auto i = static_cast<std::int64_t>(c);

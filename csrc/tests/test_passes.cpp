@@ -1,5 +1,7 @@
 // Passes that change what is computed, against the program that they may not touch because it gives
 // away what is in between.
+#include <algorithm>
+#include <cstring>
 #include <string>
 
 #include "ops/ops.h"
@@ -90,5 +92,48 @@ TEST_CASE("a store behind a scatter writes the rows that it touches") {
     CHECK(at(a, {60, 2}) == doctest::Approx(0.5 * at(first, {60, 2})));
     CHECK(at(a, {3, 2}) == doctest::Approx(0));
     CHECK(at(a, {4, 2}) == at(first, {4, 2}));
+  }
+}
+
+TEST_CASE("a few rows meet a weight that is updated in halves, one for each thread's rows of it") {
+  struct Case {
+    std::int64_t m, k, n;
+    bool updated, halved;
+  };
+  for (const Case c :
+       {Case{32, 512, 64, true, true}, Case{1, 784, 256, true, true}, Case{96, 384, 10, true, true},
+        Case{32, 512, 64, false, false}, Case{200, 512, 64, true, false},
+        Case{32, 513, 64, true, false}, Case{32, 128, 64, true, false},
+        Case{2, 512, 64, true, false}, Case{32, 2048, 512, true, false}}) {
+    CAPTURE(c.m);
+    CAPTURE(c.k);
+    CAPTURE(c.updated);
+    const Tensor x = random_tensor({c.m, c.k}, DType::f32, 1),
+                 w = random_tensor({c.k, c.n}, DType::f32, 2),
+                 b = random_tensor({c.n}, DType::f32, 3);
+    const auto layer = [&](const Tensor& in, kernels::Activation f, double alpha) {
+      return ops::dense(in, w, b, f, alpha);
+    };
+    const Tensor expected[] = {ops::copy(layer(x, kernels::Activation::leaky_relu, 0.3)),
+                               ops::copy(ops::matmul(x, w))};
+    const auto recorder = std::make_shared<ProgramRecorder>();
+    const ProgramRecorder::Scope scope(*recorder);
+    const Tensor in = recorder->input({DType::f32, {c.m, c.k}});
+    const std::vector<Tensor> outputs = {layer(in, kernels::Activation::leaky_relu, 0.3),
+                                         ops::matmul(in, w)};
+    if (c.updated) recorder->assign(w, ops::multiply(w, ops::scalar(0.5, DType::f32)));
+    const auto run = std::make_shared<Executable>(recorder->finish(outputs));
+    const std::string left = " (2, " + std::to_string(c.m) + ", " + std::to_string(c.k / 2) + ") ";
+    const bool halved =
+        std::any_of(run->launches().begin(), run->launches().end(),
+                    [&](const std::string& line) { return line.find(left) != std::string::npos; });
+    CHECK(halved == c.halved);
+    std::memcpy(run->input(0).data, x.array().data, x.array().bytes());
+    run->run({});
+    for (std::size_t i = 0; i < 2; ++i)
+      for_each_index(expected[i].shape(), [&](const Dims& index) {
+        const double y = at(Tensor(Array(run->output(i), run)), index);
+        CHECK(y == doctest::Approx(at(expected[i], index)).epsilon(1e-4));
+      });
   }
 }
