@@ -116,6 +116,38 @@ def test_arguments_of_an_executable() -> None:
     np.testing.assert_array_equal(executable(a)[0], a * 2)
 
 
+@pytest.mark.parametrize("kind", ["array", "strides", "float64", "tensor", "list", "read-only"])
+def test_large_arguments_of_a_chain(kind: str) -> None:
+    executable = doubler(100, 120)
+    for seed in (0, 1):
+        a = np.random.default_rng(seed).normal(size=(100, 120)).astype("float32")
+        given = {
+            "array": a,
+            "strides": a.T.copy().T,
+            "float64": a.astype("float64"),
+            "tensor": Tensor(a),
+            "list": a.tolist(),
+            "read-only": np.broadcast_to(a, a.shape),
+        }[kind]
+        np.testing.assert_array_equal(executable(given)[0], a * 2)
+    with pytest.raises(ValueError, match=r"shape \(100, 120\), got \(120, 100\)"):
+        executable(a.T)
+    np.testing.assert_array_equal(executable.answer(-a), -a * 2)
+
+
+def test_an_argument_is_read_before_it_is_written_to() -> None:
+    start = np.arange(10_000, dtype="float32")
+    variable, other = Variable(start), Variable(np.zeros((2, 5000)))
+    with Recorder() as recorder:
+        x = recorder.input((10_000,))
+        variable.assign(variable + x)
+        other.assign(x.reshape((2, 5000)) * 3)
+        executable = recorder.compile([])
+    executable(variable.numpy())
+    np.testing.assert_array_equal(variable.numpy(), start * 2)
+    np.testing.assert_array_equal(other.numpy().ravel(), start * 3)
+
+
 def test_the_key_draws_the_same_random_numbers() -> None:
     with Recorder() as recorder:
         executable = recorder.compile([ops.random_normal((100,)), ops.random_normal((100,))])

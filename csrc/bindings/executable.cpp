@@ -62,14 +62,33 @@ RunState run_state(const ExecutableObject& object, PyObject* const* args, Py_ssi
   return keyed ? state : object.load.fresh_state();
 }
 
-void set_input(const Executable& executable, std::size_t i, PyObject* value) {
-  const View& input = executable.input(i);
-  if (copy_plain(input, value)) return;
-  const Tensor x = to_tensor(value);
-  if (x.shape() != input.shape)
-    fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ", x.shape());
-  copy_into(input, x.array());
-}
+// The inputs of a replay: copied into the arena, or read where they lie for as long as this lives.
+class Inputs {
+ public:
+  explicit Inputs(Executable& executable) : executable_(executable) {}
+  ~Inputs() {
+    for (const auto& [i, tensor] : lent_) executable_.read_at(i, nullptr);
+  }
+  Inputs(const Inputs&) = delete;
+  Inputs& operator=(const Inputs&) = delete;
+
+  void set(std::size_t i, PyObject* value) {
+    const View& input = executable_.input(i);
+    if (!executable_.reads_anywhere(i) && copy_plain(input, value)) return;
+    Tensor x = to_tensor(value);
+    if (x.shape() != input.shape)
+      fail<ValueError>("input ", i, " of this program has shape ", input.shape, ", got ",
+                       x.shape());
+    if (x.dtype() == input.dtype && x.contiguous() && executable_.read_at(i, x.array().data))
+      lent_.emplace_back(i, std::move(x));
+    else
+      copy_into(input, x.array());
+  }
+
+ private:
+  Executable& executable_;
+  std::vector<std::pair<std::size_t, Tensor>> lent_;
+};
 
 PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObject* keywords) {
   return guarded([&]() -> PyObject* {
@@ -81,7 +100,8 @@ PyObject* call(PyObject* self, PyObject* const* args, std::size_t flags, PyObjec
       fail<ValueError>("this program has ", executable.input_count(), " inputs, got ", count);
 
     const Locked locked(executable);
-    for (std::size_t i = 0; i < executable.input_count(); ++i) set_input(executable, i, args[i]);
+    Inputs inputs(executable);
+    for (std::size_t i = 0; i < executable.input_count(); ++i) inputs.set(i, args[i]);
     for (const View& target : executable.written()) GradientTape::before_store(target);
     {
       const ReleaseGil release(object.load.work > kReleaseWork);
@@ -151,7 +171,8 @@ constexpr Function profile_function{
       const Locked locked(executable);
       std::vector<double> seconds(executable.step_count(), 0.0);
       for (std::int64_t r = 0; r < repeats; ++r) {
-        for (std::size_t i = 0; i < arrays.size(); ++i) set_input(executable, i, arrays[i].ptr());
+        Inputs inputs(executable);
+        for (std::size_t i = 0; i < arrays.size(); ++i) inputs.set(i, arrays[i].ptr());
         const ReleaseGil release;
         executable.profile(state, seconds);
       }

@@ -66,12 +66,10 @@ class Builder {
     Chain& c = *chain_;
     c.shape = spec_.shape;
     c.elements = element_count(c.shape);
-    c.run = spec_.run;
     for (std::size_t i = 0; i < spec_.sources.size(); ++i)
       c.operands.push_back(
-          operand(spec_.sources[i], spec_.row_bytes.empty() ? 0 : spec_.row_bytes[i]));
-    for (const ChainSpec::Sink& s : spec_.sinks)
-      c.operands.push_back(operand(s.target, s.row_bytes));
+          operand(spec_.sources[i], spec_.shifts.empty() ? Shift{} : spec_.shifts[i]));
+    for (const ChainSpec::Sink& s : spec_.sinks) c.operands.push_back(operand(s.target, s.shift));
     if (spec_.product < 0) collapse(c.shape, c.operands);
     const Strides flat = contiguous_strides(c.shape);
     for (Operand& o : c.operands) {
@@ -92,9 +90,9 @@ class Builder {
       if (!c.operands[i].flat) c.by_runs = true;
   }
 
-  Operand operand(const View& v, std::int64_t row_bytes) const {
+  Operand operand(const View& v, const Shift& shift) const {
     const View b = broadcast_view(v, spec_.shape);
-    return {static_cast<char*>(b.data), item_size(v.dtype), b.strides, false, false, row_bytes};
+    return {static_cast<char*>(b.data), item_size(v.dtype), b.strides, false, false, shift};
   }
 
   int add_register(Register::Kind kind, DType dtype, int operand = -1) {

@@ -11,6 +11,14 @@
 
 namespace pynn {
 
+// How far from its view memory lies in a launch: so many bytes, `*by` times. What is there may
+// change between launches; null: it stays.
+struct Shift {
+  std::int64_t bytes = 0;
+  const std::int64_t* by = nullptr;
+  std::int64_t now() const { return by == nullptr ? 0 : bytes * *by; }
+};
+
 // What to compute. Values are numbered: the sources first, then the nodes in order.
 struct ChainSpec {
   struct Node {
@@ -21,15 +29,12 @@ struct ChainSpec {
   struct Sink {
     int value;
     View target;  // of the chain's shape
-    std::int64_t row_bytes = 0;
+    Shift shift = {};
   };
   Shape shape;       // every source broadcasts to it
   int product = -1;  // the source that a product hands over in blocks, if any
   std::vector<View> sources;
-  // Where a source or sink has row_bytes it lies so many bytes further with each `*run`, which
-  // changes from launch to launch. No entries: none has.
-  std::vector<std::int64_t> row_bytes;
-  const std::int64_t* run = nullptr;
+  std::vector<Shift> shifts;  // of sources; no entries: all stay
   std::vector<Node> nodes;
   std::vector<Sink> sinks;
 };

@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "kernels/assembler.h"
-#include "ops/op.h"
+#include "ops/chain.h"
 
 namespace pynn::chains {
 
@@ -54,10 +54,10 @@ struct Instruction {
 struct Operand {
   char* data;
   std::size_t item;
-  Strides strides;             // of the collapsed space, in elements
-  bool scalar;                 // all strides 0
-  bool flat;                   // row-major over the whole space
-  std::int64_t row_bytes = 0;  // how much further with each run of a loop
+  Strides strides;  // of the collapsed space, in elements
+  bool scalar;      // all strides 0
+  bool flat;        // row-major over the whole space
+  Shift shift = {};
 };
 
 // An instruction of a chain that fits one tile, with its addresses; null: what the product hands
@@ -102,11 +102,10 @@ struct Chain : BlockConsumer {
   std::vector<Operand> operands;
   std::vector<Register> registers;
   std::vector<Instruction> instructions;
-  std::vector<int> fills;             // registers to set per tile
-  std::vector<int> constants;         // splat registers that hold for the whole chain
-  std::size_t scratch = 0;            // bytes
-  int product = -1;                   // register of the values that a product hands over
-  const std::int64_t* run = nullptr;  // of a loop, where operands have row_bytes
+  std::vector<int> fills;      // registers to set per tile
+  std::vector<int> constants;  // splat registers that hold for the whole chain
+  std::size_t scratch = 0;     // bytes
+  int product = -1;            // register of the values that a product hands over
 
   // The instructions as threaded code, where there is such code for all of them: then `stages` is
   // not empty. Stage i finds its operand in register stage_registers[i], or nowhere (-1).
@@ -130,6 +129,10 @@ struct Chain : BlockConsumer {
     return std::any_of(fills.begin(), fills.end(), [this](int r) {
       return registers[static_cast<std::size_t>(r)].kind == Register::Kind::gather;
     });
+  }
+  bool moves() const {  // between launches
+    return std::any_of(operands.begin(), operands.end(),
+                       [](const Operand& o) { return o.shift.by != nullptr; });
   }
   void bind();
   void bind_call();

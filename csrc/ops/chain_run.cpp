@@ -93,7 +93,7 @@ struct Walk {
 // A chain at work on one thread: its registers, and the scratch they lie in.
 class Worker {
  public:
-  explicit Worker(const Chain& chain) : chain_(chain), run_(chain.run == nullptr ? 0 : *chain.run) {
+  explicit Worker(const Chain& chain) : chain_(chain) {
     if (chain.scratch > sizeof(local_)) {
       heap_ = {allocate(chain.scratch), [n = chain.scratch](void* p) { deallocate(p, n); }};
       base_ = static_cast<char*>(heap_.get());
@@ -263,7 +263,7 @@ class Worker {
       std::memcpy(originals[stored[i]], pad(stored[i]), n * item);
   }
 
-  char* start(const Operand& o) const { return o.data + run_ * o.row_bytes; }
+  char* start(const Operand& o) const { return o.data + o.shift.now(); }
   const Operand& operand(int r) const {
     const Register& reg = chain_.registers[static_cast<std::size_t>(r)];
     return chain_.operands[static_cast<std::size_t>(reg.operand)];
@@ -271,7 +271,6 @@ class Worker {
 
   alignas(kAlignment) char local_[kScratchBytes + 4096];
   const Chain& chain_;
-  std::int64_t run_;
   std::shared_ptr<void> heap_;  // only for chains of very many values
   char* base_ = local_;
   std::array<char*, kMaxRegisters> at_;
@@ -281,7 +280,7 @@ class Worker {
 }  // namespace
 
 void Chain::bind() {
-  if (threaded != nullptr || !one_run || elements == 0 || elements > tile || run != nullptr) return;
+  if (threaded != nullptr || !one_run || elements == 0 || elements > tile || moves()) return;
   if (loop != nullptr) return bind_call();
   memory = {allocate(scratch), [n = scratch](void* p) { deallocate(p, n); }};
   const auto address = [&](int r) -> char* {

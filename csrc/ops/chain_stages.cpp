@@ -71,7 +71,8 @@ class Threader {
   int factor_of(const Instruction& i) const {
     if (i.row != Pointwise::multiply || scalar(i.in[0]) == scalar(i.in[1])) return -1;
     const int r = scalar(i.in[0]) ? i.in[0] : i.in[1];
-    const bool stays = chain_.operands[static_cast<std::size_t>(reg(r).operand)].row_bytes == 0;
+    const bool stays =
+        chain_.operands[static_cast<std::size_t>(reg(r).operand)].shift.by == nullptr;
     return stays ? r : -1;
   }
   int count_reads(int r) const {

@@ -17,6 +17,8 @@ namespace {
 
 constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 
+constexpr std::size_t kWorthShifting = 32 * 1024;  // bytes; fewer are copied in no time
+
 bool has_effect(const Step& step) { return (traits_of(*step.op, step.attrs) & kEffect) != 0; }
 
 }  // namespace
@@ -40,6 +42,8 @@ struct Executable::Plan {
     std::vector<Region> regions;
     if (!cut_already) regions = form_regions(program, clusters, apart);
     memory = plan_memory(program, clusters, parts);
+    calls_out = std::any_of(program.steps.begin(), program.steps.end(), has_effect);
+    if (!calls_out) find_shifting();
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
     for (std::size_t c = 0; c < clusters.size(); ++c) {
       const Cluster& cluster = clusters[c];
@@ -53,7 +57,6 @@ struct Executable::Plan {
       }
       launches.push_back(bind(cluster));
       effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
-      calls_out |= effects.back() != 0;
       lines.push_back(describe(cluster));
     }
     for (const Store& store : program.stores) written.push_back(view(store.target));
@@ -87,6 +90,22 @@ struct Executable::Plan {
     if (rows.axes.empty() || rows.axes[at(slot)] >= 0 || rows.axes[at(out)] < 0) return v;
     const int axis = rows.axes[at(out)] - program.slots[at(out)].type.shape.rank() + v.shape.rank();
     return axis < 0 || v.shape[axis] == 1 ? v : cut(v, axis);
+  }
+
+  // Chains read large inputs wherever they lie, if nothing else in the program sees them.
+  void find_shifting() {
+    std::vector<char> still = read_by_others(program);
+    for (const SlotId out : program.outputs) still[at(program.slots[at(out)].root)] = 1;
+    for (const SlotId in : program.inputs)
+      if (still[at(in)] == 0 && program.slots[at(in)].layout.bytes() >= kWorthShifting)
+        shifting.emplace(in, 0);
+  }
+  Shift shift(SlotId slot) const {
+    const SlotId root = program.slots[at(slot)].root;
+    const std::int64_t row_bytes = program.slots[at(root)].row_bytes;
+    if (row_bytes != 0) return {row_bytes, rows.run};
+    const auto known = shifting.find(root);
+    return known == shifting.end() ? Shift{} : Shift{1, &known->second};
   }
 
   Launch bind(const Cluster& cluster) const {
@@ -145,13 +164,9 @@ struct Executable::Plan {
 
     const SlotId result = steps.empty() ? program.stores[cluster.stores[0]].value
                                         : program.steps[steps[0]].outputs[0];
-    const auto row_bytes = [&](SlotId slot) {
-      return program.slots[at(program.slots[at(slot)].root)].row_bytes;
-    };
-    spec.run = rows.run;
     for (const SlotId slot : sources) {
       spec.sources.push_back(operand(slot, result));
-      spec.row_bytes.push_back(row_bytes(slot));
+      spec.shifts.push_back(shift(slot));
     }
     for (const std::size_t s : steps) {
       const Step& step = program.steps[s];
@@ -159,12 +174,13 @@ struct Executable::Plan {
       for (std::size_t k = 0; k < step.inputs.size(); ++k) node.inputs[k] = value(step.inputs[k]);
       spec.nodes.push_back(node);
       const SlotId out = step.outputs[0];
-      if (memory.offsets[at(out)] >= 0 || row_bytes(out) != 0)
-        spec.sinks.push_back({value(out), view(out), row_bytes(out)});
+      const Shift sink = shift(out);
+      if (memory.offsets[at(out)] >= 0 || sink.by != nullptr)
+        spec.sinks.push_back({value(out), view(out), sink});
     }
     for (const std::size_t s : cluster.stores) {
       const Store& store = program.stores[s];
-      spec.sinks.push_back({value(store.value), view(store.target), 0});
+      spec.sinks.push_back({value(store.value), view(store.target)});
     }
     spec.shape = spec.sinks[0].target.shape;
     if (!cluster.product) return prepare_chain(spec);
@@ -213,9 +229,10 @@ struct Executable::Plan {
   std::shared_ptr<void> arena;
   std::vector<Launch> launches;
   std::vector<char> effects;  // whether a launch is outside code
-  bool calls_out = false;     // whether any is
+  bool calls_out;             // whether any is
   std::vector<std::string> lines;
   std::vector<View> inputs, outputs, written;
+  std::unordered_map<SlotId, std::int64_t> shifting;  // inputs, and how far from the arena they are
 };
 
 Executable::Executable(Program program, Captures captures, BatchRows rows)
@@ -224,6 +241,20 @@ Executable::~Executable() = default;
 
 const View& Executable::input(std::size_t i) const { return plan_->inputs.at(i); }
 const View& Executable::output(std::size_t i) const { return plan_->outputs.at(i); }
+bool Executable::reads_anywhere(std::size_t i) const {
+  return plan_->shifting.contains(plan_->program.inputs.at(i));
+}
+bool Executable::read_at(std::size_t i, const void* data) {
+  const auto shift = plan_->shifting.find(plan_->program.inputs.at(i));
+  if (shift == plan_->shifting.end()) return false;
+  const View& own = plan_->inputs[i];
+  View there = own;
+  if (data != nullptr) there.data = const_cast<void*>(data);
+  const auto changes = [&](const View& view) { return overlaps(view, there); };
+  if (std::any_of(plan_->written.begin(), plan_->written.end(), changes)) return false;
+  shift->second = there.as<const char>() - own.as<const char>();
+  return true;
+}
 std::size_t Executable::input_count() const { return plan_->inputs.size(); }
 std::size_t Executable::output_count() const { return plan_->outputs.size(); }
 const std::vector<View>& Executable::written() const { return plan_->written; }

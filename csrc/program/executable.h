@@ -39,6 +39,12 @@ class Executable {
   std::size_t input_count() const;
   std::size_t output_count() const;
 
+  // Whether replays can read input i outside the arena: it is large, and chains alone read it.
+  bool reads_anywhere(std::size_t i) const;
+  // From here on they read it at `data`, where its values lie in order; null: in the arena again.
+  // False, and nothing done, where they cannot, or would change what lies there.
+  bool read_at(std::size_t i, const void* data);
+
   // What a replay changes outside the arena.
   const std::vector<View>& written() const;
 

@@ -58,6 +58,14 @@ void drop_steps(Program& program, const std::vector<char>& keep) {
   program.steps = std::move(kept);
 }
 
+std::vector<char> read_by_others(const Program& program) {
+  std::vector<char> others(program.slots.size(), 0);
+  for (const Step& step : program.steps)
+    if (!step.op->is(kPointwise) && !step.op->is(kView))
+      for (const SlotId in : step.inputs) others[at(program.slots[at(in)].root)] = 1;
+  return others;
+}
+
 void remove_dead_steps(Program& program) {
   std::vector<char> live(program.slots.size(), 0), keep(program.steps.size(), 0);
   for (const SlotId out : program.outputs) live[at(out)] = 1;

@@ -123,11 +123,8 @@ double work_of(const Program& program) {
 
 // Has chains read and write rows where they lie outside, if nothing else in the program sees them.
 void place_rows(Program& program, const LoopArgs& args) {
-  constexpr std::size_t kWorth = 4096;               // bytes; fewer are copied in no time
-  std::vector<char> still(program.slots.size(), 0);  // what must lie where it is
-  for (const Step& step : program.steps)
-    if (!step.op->is(kPointwise) && !step.op->is(kView))
-      for (const SlotId in : step.inputs) still[at(program.slots[at(in)].root)] = 1;
+  constexpr std::size_t kWorth = 4096;  // bytes; fewer are copied in no time
+  const std::vector<char> still = read_by_others(program);
   const auto place = [&](Slot& slot, const View& rows) {
     slot.captured = Array(contiguous_view(rows.data, slot.type.dtype, slot.type.shape), nullptr);
     slot.row_bytes = static_cast<std::int64_t>(slot.layout.bytes());

@@ -12,6 +12,9 @@ namespace pynn {
 // Removes the steps i without keep[i]. Nothing may read their outputs.
 void drop_steps(Program& program, const std::vector<char>& keep);
 
+// The slots, by their roots, that must lie where they are: more than chains read them.
+std::vector<char> read_by_others(const Program& program);
+
 // For a program whose captures are constants: nothing is stored, and steps that depend on nothing
 // else are computed here and now. Their outputs become captures.
 void fold_constants(Program& program);

@@ -54,6 +54,40 @@ TEST_CASE("pointwise steps of one shape become one launch") {
   }
 }
 
+TEST_CASE("chains read large inputs where they lie") {
+  const Array state = wave({64, 96}, 0.1), x = wave({64, 96}, 0.4), y = wave({64, 96}, 0.7);
+  const Array square = wave({64, 64}, 0.2);
+  const TensorType type{DType::f64, {64, 96}};
+  const std::vector<double> old = values(state);
+  const auto run = compile([&](ProgramRecorder& r) {
+    const Tensor a = r.input(type), b = r.input(type), few = r.input({DType::f64, {96}});
+    r.assign(state, ops::add(state, ops::multiply(a, few)));
+    return std::vector<Tensor>{ops::matmul(square, b), ops::subtract(b, a), ops::negative(a)};
+  });
+  CHECK(run->reads_anywhere(0));
+  CHECK_FALSE(run->reads_anywhere(1));  // a product reads it too
+  CHECK_FALSE(run->reads_anywhere(2));  // it is small
+  CHECK_FALSE(run->read_at(1, x.data));
+  CHECK_FALSE(run->read_at(0, state.data));  // which the replay changes
+  const auto expect = [&](const Array& a) {
+    std::memcpy(state.data, old.data(), state.bytes());
+    std::memcpy(run->input(0).data, y.data, y.bytes());
+    std::memcpy(run->input(1).data, y.data, y.bytes());
+    std::fill_n(run->input(2).as<double>(), 96, 1.0);
+    run->run({});
+    for (std::size_t i = 0; i < old.size(); ++i) {
+      CHECK(state.as<double>()[i] == old[i] + a.as<double>()[i]);
+      CHECK(run->output(1).as<double>()[i] == y.as<double>()[i] - a.as<double>()[i]);
+      CHECK(run->output(2).as<double>()[i] == -a.as<double>()[i]);
+    }
+  };
+  expect(y);
+  CHECK(run->read_at(0, x.data));
+  expect(x);
+  CHECK(run->read_at(0, nullptr));
+  expect(y);
+}
+
 TEST_CASE("what constant captures alone decide is computed once") {
   const Array x = wave({1, 6}, 0.1), w = wave({6, 4}, 0.4),
               count = array({4}, [](auto) { return 7; });
