@@ -9,6 +9,7 @@
 #include "ops/chain.h"
 #include "program/passes.h"
 #include "runtime/cpu.h"
+#include "runtime/machine_code.h"
 #include "runtime/thread_pool.h"
 
 namespace pynn {
@@ -45,20 +46,9 @@ struct Executable::Plan {
     calls_out = std::any_of(program.steps.begin(), program.steps.end(), has_effect);
     if (!calls_out) find_shifting();
     arena = {allocate(memory.bytes), [n = memory.bytes](void* p) { deallocate(p, n); }};
-    for (std::size_t c = 0; c < clusters.size(); ++c) {
-      const Cluster& cluster = clusters[c];
-      if (cluster.region >= 0) {
-        const Region& region = regions[static_cast<std::size_t>(cluster.region)];
-        launches.push_back(bind_region(clusters, region, apart.axes));
-        effects.push_back(false);
-        lines.push_back(describe(cluster));
-        for (; c < region.last; ++c) lines.back() += " | " + describe(clusters[c + 1]);
-        continue;
-      }
-      launches.push_back(bind(cluster));
-      effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
-      lines.push_back(describe(cluster));
-    }
+    CodeBatch code;
+    bind_all(clusters, regions, apart.axes);
+    if (!code.seal()) bind_all(clusters, regions, apart.axes);  // without code, as none can be made
     for (const Store& store : program.stores) written.push_back(view(store.target));
     for (const Step& step : program.steps)
       if (writes_in_place(program, step)) written.push_back(view(step.outputs[0]));
@@ -106,6 +96,27 @@ struct Executable::Plan {
     if (row_bytes != 0) return {row_bytes, rows.run};
     const auto known = shifting.find(root);
     return known == shifting.end() ? Shift{} : Shift{1, &known->second};
+  }
+
+  void bind_all(const std::vector<Cluster>& clusters, const std::vector<Region>& regions,
+                const std::vector<int>& axes) {
+    launches.clear();
+    effects.clear();
+    lines.clear();
+    for (std::size_t c = 0; c < clusters.size(); ++c) {
+      const Cluster& cluster = clusters[c];
+      if (cluster.region >= 0) {
+        const Region& region = regions[static_cast<std::size_t>(cluster.region)];
+        launches.push_back(bind_region(clusters, region, axes));
+        effects.push_back(false);
+        lines.push_back(describe(cluster));
+        for (; c < region.last; ++c) lines.back() += " | " + describe(clusters[c + 1]);
+        continue;
+      }
+      launches.push_back(bind(cluster));
+      effects.push_back(!cluster.chain && has_effect(program.steps[cluster.steps[0]]));
+      lines.push_back(describe(cluster));
+    }
   }
 
   Launch bind(const Cluster& cluster) const {

@@ -1,10 +1,11 @@
-// Instructions made at run time, in memory that can be executed and no longer written.
+// Instructions made at run time, in memory that is never writable and executable at once.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <span>
-#include <utility>
+#include <vector>
 
 namespace pynn {
 
@@ -13,24 +14,40 @@ class MachineCode {
   MachineCode() = default;
   // Empty where the system does not let a process make code.
   explicit MachineCode(std::span<const std::uint8_t> bytes);
-  MachineCode(MachineCode&& other) noexcept
-      : memory_(std::exchange(other.memory_, nullptr)), bytes_(other.bytes_) {}
-  MachineCode& operator=(MachineCode&& other) noexcept {
-    std::swap(memory_, other.memory_);
-    std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  ~MachineCode();
 
-  explicit operator bool() const { return memory_ != nullptr; }
+  explicit operator bool() const { return start_ != nullptr; }
   template <class F>
   F* as() const {
-    return reinterpret_cast<F*>(memory_);
+    return reinterpret_cast<F*>(start_.get());
   }
 
  private:
-  void* memory_ = nullptr;
-  std::size_t bytes_ = 0;
+  std::shared_ptr<char> start_;  // shares the ownership of its block
+};
+
+// What this thread makes while a batch lives, lies in common blocks: changing what may be done with
+// memory costs more than a piece of code. It can be run once the batch is sealed.
+class CodeBatch {
+ public:
+  CodeBatch();
+  ~CodeBatch();
+  CodeBatch(const CodeBatch&) = delete;
+  CodeBatch& operator=(const CodeBatch&) = delete;
+
+  // False where the system refuses: then nothing of the batch can be run, and from here on code is
+  // empty.
+  bool seal();
+
+ private:
+  friend class MachineCode;
+  struct Block {
+    std::shared_ptr<char> memory;
+    std::size_t bytes, used = 0;
+  };
+  std::shared_ptr<char> add(std::span<const std::uint8_t> bytes);
+
+  std::vector<Block> blocks_;
+  CodeBatch* outer_;
 };
 
 }  // namespace pynn
