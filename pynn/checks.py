@@ -71,6 +71,13 @@ def positive(value: Any, name: str) -> float:
     return float(value)
 
 
+def flag(value: Any, name: str) -> bool:
+    """Check an option that is on or off."""
+    if not isinstance(value, (int, np.bool_)) or value not in (0, 1):
+        raise TypeError(f"{name} expects True or False, got {value!r}")
+    return bool(value)
+
+
 def one_of(value: Any, known: Sequence[str], name: str) -> str:
     """Check a word out of a few."""
     if value not in known:

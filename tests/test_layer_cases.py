@@ -227,6 +227,23 @@ def test_the_layers_dtype_is_its_outputs_dtype(name: str, dtype: str) -> None:
     assert all(w.dtype == dtype for w in layer.get_weights())
 
 
+# One case for each class: (its layer, an option that is on or off).
+SWITCHES = {
+    f"{type(layer).__name__}({option}=)": (layer, option)
+    for layer in (case.make() for case in CASES.values())
+    for option, value in layer.get_config().items()
+    if isinstance(value, bool) and type(layer).__module__.startswith("pynn.")
+}
+
+
+@pytest.mark.parametrize("switch", SWITCHES)
+def test_options_that_are_on_or_off_take_nothing_else(switch: str) -> None:
+    layer, option = SWITCHES[switch]
+    for wrong in ("no", None, 2, [True]):
+        with pytest.raises(TypeError, match=f"{option} expects True or False, got "):
+            type(layer)(**{**layer.get_config(), option: wrong})
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_copies_and_pickles_compute_the_same(name: str) -> None:
     case = CASES[name]

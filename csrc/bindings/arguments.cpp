@@ -84,17 +84,31 @@ void Signature::bind(PyObject* const* args, Py_ssize_t count, PyObject* keywords
       fail<TypeError>(function_, "() is missing the argument '", text_of(names_[i]), "'");
 }
 
+void Signature::refuse(std::size_t i, const char* what, PyObject* given) const {
+  fail<TypeError>(function_, ": ", text_of(names_[i]), " expects ", what, ", got ",
+                  py::repr(given).cast<std::string>());
+}
+
 double Call::real(std::size_t i, double otherwise) const {
   if (!given(i)) return otherwise;
+  if (PyNumber_Check(bound_[i]) == 0) signature_.refuse(i, "a number", bound_[i]);
   const double value = PyFloat_AsDouble(bound_[i]);
   if (value == -1 && PyErr_Occurred() != nullptr) throw py::error_already_set();
   return value;
 }
 
-std::int64_t Call::integer(std::size_t i) const { return parse_int(bound_[i]); }
+std::int64_t Call::integer(std::size_t i) const {
+  if (PyIndex_Check(bound_[i]) == 0) signature_.refuse(i, "an integer", bound_[i]);
+  return parse_int(bound_[i]);
+}
 
 std::int64_t Call::integer(std::size_t i, std::int64_t otherwise) const {
-  return given(i) ? parse_int(bound_[i]) : otherwise;
+  return given(i) ? integer(i) : otherwise;
+}
+
+std::uint64_t Call::bits(std::size_t i) const {
+  if (PyIndex_Check(bound_[i]) == 0) signature_.refuse(i, "an integer", bound_[i]);
+  return PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(bound_[i])).ptr());
 }
 
 bool Call::flag(std::size_t i, bool otherwise) const {

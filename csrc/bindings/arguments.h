@@ -22,6 +22,8 @@ class Signature {
   // TypeError as Python does.
   void bind(PyObject* const* args, Py_ssize_t count, PyObject* keywords,
             std::array<PyObject*, kMaxParameters>& bound) const;
+  // Throws TypeError: argument i is not `what` ("a number").
+  [[noreturn]] void refuse(std::size_t i, const char* what, PyObject* given) const;
   // Names and defaults ("" where required), in order.
   struct Parameter {
     std::string name, otherwise;
@@ -65,6 +67,7 @@ class Call {
   double real(std::size_t i, double otherwise) const;
   std::int64_t integer(std::size_t i) const;
   std::int64_t integer(std::size_t i, std::int64_t otherwise) const;
+  std::uint64_t bits(std::size_t i) const;  // the lowest 64 of a whole number
   bool flag(std::size_t i, bool otherwise) const;
 
  private:

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <utility>
 
 #include "bindings/arguments.h"
 #include "bindings/convert.h"
@@ -34,17 +35,38 @@ py::dict features() {
   return out;
 }
 
-std::uint64_t bits(py::handle integer) {
-  const auto value = PyLong_AsUnsignedLongLongMask(checked(PyNumber_Index(integer.ptr())).ptr());
-  return value;
-}
+constexpr Function set_num_threads_function{
+    "set_num_threads", "n", "Sets the number of threads, 1 or more; results do not depend on it.",
+    [](Call& call) {
+      const std::int64_t n = call.integer(0);
+      if (PyBool_Check(call[0])) call.signature().refuse(0, "an integer", call[0]);
+      if (!std::in_range<int>(n))
+        fail<ValueError>("set_num_threads expects a positive integer of 32 bits, got ", n);
+      set_num_threads(static_cast<int>(n));
+      return py::none().release().ptr();
+    }};
 
-py::object draw_permutation(std::int64_t n, py::handle key, py::handle stream) {
-  if (n < 0) fail<ValueError>("a permutation has a length, got ", n);
-  const Array out = Array::empty(DType::i64, {n});
-  permutation(bits(key), bits(stream), n, out.as<std::int64_t>());
-  return to_numpy(Tensor(out));
-}
+constexpr Function seed_function{
+    "seed", "n", "Starts the process's random numbers anew from the int `n`.", [](Call& call) {
+      set_generator({call.bits(0), 0});
+      return py::none().release().ptr();
+    }};
+
+constexpr Function set_random_state_function{
+    "set_random_state", "seed, streams", "Goes back to a state of `random_state`.", [](Call& call) {
+      set_generator({call.bits(0), call.bits(1)});
+      return py::none().release().ptr();
+    }};
+
+constexpr Function permutation_function{
+    "permutation", "n, key, stream", "The numbers 0 to n - 1 in random order, as int64.",
+    [](Call& call) {
+      const std::int64_t n = call.integer(0);
+      if (n < 0) fail<ValueError>("permutation: n expects an integer of at least 0, got ", n);
+      const Array out = Array::empty(DType::i64, {n});
+      permutation(call.bits(1), call.bits(2), n, out.as<std::int64_t>());
+      return to_numpy(Tensor(out)).release().ptr();
+    }};
 
 bool all_finite(PyObject* value) {
   constexpr std::int64_t kFew = 1024;
@@ -128,11 +150,11 @@ py::list op_table() {
 
 void add_runtime(py::module_& m) {
   m.attr("version") = PYNN_VERSION;
-  add_functions(m, "pynn._native", {function_row<all_finite_function>()});
+  add_functions(m, "pynn._native",
+                {function_row<all_finite_function>(), function_row<set_num_threads_function>(),
+                 function_row<seed_function>(), function_row<set_random_state_function>(),
+                 function_row<permutation_function>()});
   m.def("num_threads", &num_threads, "num_threads()\n--\n\nThreads that work on one call.");
-  m.def("set_num_threads", &set_num_threads, py::arg("n"),
-        "set_num_threads(n)\n--\n\nSets the number of threads, 1 or more; results do not depend on "
-        "it.");
   m.def("available_cpus", &available_cpus,
         "available_cpus()\n--\n\nCPUs that affinity mask and cgroup quota grant this process.");
   m.def(
@@ -145,12 +167,6 @@ void add_runtime(py::module_& m) {
   m.def("cpu_features", &features,
         "cpu_features()\n--\n\nWhich of the instruction sets that kernels use the CPU has.");
   m.def(
-      "seed",
-      [](py::handle n) {
-        set_generator({bits(n), 0});
-      },
-      py::arg("n"), "seed(n)\n--\n\nStarts the process's random numbers anew from the int `n`.");
-  m.def(
       "random_state",
       [] {
         const Generator g = generator();
@@ -158,21 +174,12 @@ void add_runtime(py::module_& m) {
       },
       "random_state()\n--\n\n(seed, streams drawn since): what `set_random_state` restores.");
   m.def(
-      "set_random_state",
-      [](py::handle seed, py::handle streams) {
-        set_generator({bits(seed), bits(streams)});
-      },
-      py::arg("seed"), py::arg("streams"),
-      "set_random_state(seed, streams)\n--\n\nGoes back to a state of `random_state`.");
-  m.def(
       "next_stream",
       [] {
         const auto [key, stream] = next_stream();
         return py::make_tuple(key, stream);
       },
       "next_stream()\n--\n\nA (key, stream) of random numbers that nobody else has.");
-  m.def("permutation", &draw_permutation, py::arg("n"), py::arg("key"), py::arg("stream"),
-        "permutation(n, key, stream)\n--\n\nThe numbers 0 to n - 1 in random order, as int64.");
   m.def("allocator_stats", &allocator_statistics,
         "allocator_stats()\n--\n\nBytes in use and cached, and blocks obtained from the system.");
   m.def("release_cached_memory", &release_cached_memory,

@@ -208,7 +208,7 @@ class GELU(Pointwise):
 
     def __init__(self, approximate: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self.approximate = bool(approximate)
+        self.approximate = checks.flag(approximate, f"{type(self).__name__}: approximate")
 
     def forward(self, x: Tensor) -> Tensor:
         return ops.gelu_tanh(x) if self.approximate else ops.gelu(x)

@@ -86,7 +86,7 @@ class Attention(Layer):
         self, use_scale: bool = False, dropout: float = 0.0, seed: int | None = None, **options: Any
     ) -> None:
         super().__init__(**options)
-        self.use_scale = use_scale
+        self.use_scale = checks.flag(use_scale, "Attention: use_scale")
         self.dropout = checks.fraction(dropout, "Attention: dropout")
         self.seed = seed
         self.drop = Dropout(dropout, seed=seed)
@@ -196,7 +196,7 @@ class MultiHeadAttention(Layer):
         if value_dim is not None:
             self.value_dim = checks.whole(value_dim, "MultiHeadAttention: value_dim")
         self.dropout = checks.fraction(dropout, "MultiHeadAttention: dropout")
-        self.use_bias = use_bias
+        self.use_bias = checks.flag(use_bias, "MultiHeadAttention: use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.seed = seed

@@ -12,6 +12,7 @@ from numpy import ndarray
 
 from pynn import checks, regularizers
 from pynn._native import Recorder, Tensor, is_idle
+from pynn._registry import unknown_name
 from pynn.layers import masks, nested, taped
 from pynn.layers.arguments import Arguments, is_float, is_shape
 from pynn.layers.graph import Node, Use
@@ -99,14 +100,17 @@ class Layer(Weighted):
         trainable: bool = True,
         input_shape: int | Sequence[int] | None = None,
         activity_regularizer: Any = None,
+        **unknown: Any,
     ) -> None:
         who = type(self).__name__
+        for argument in unknown:
+            raise TypeError(str(unknown_name(f"{who} argument", argument, self._arguments())))
         if name is not None and (not isinstance(name, str) or not name):
             raise TypeError(f"{who}: name expects a string, got {name!r}")
         self._state = LayerState(
             name=name,
             dtype=None if dtype is None else checks.float_dtype(dtype, f"{who}: dtype"),
-            trainable=bool(trainable),
+            trainable=checks.flag(trainable, f"{who}: trainable"),
             input_shape=None
             if input_shape is None
             else checks.sample_shape(input_shape, f"{who}: input_shape"),
@@ -354,13 +358,18 @@ class Layer(Weighted):
 
     def get_config(self) -> dict[str, Any]:
         """List the constructor's arguments, as far as the layer keeps them under their names."""
-        arguments = dict(inspect.signature(type(self).__init__).parameters)
-        if any(p.kind is inspect.Parameter.VAR_KEYWORD for p in arguments.values()):
-            arguments |= inspect.signature(Layer.__init__).parameters
-        config = {name: getattr(self, name) for name in arguments if hasattr(self, name)}
+        config = {name: getattr(self, name) for name in self._arguments() if hasattr(self, name)}
         if not is_shape(config.get("input_shape") or ()):
             del config["input_shape"]  # of several inputs, where constructors take one shape
         return config
+
+    def _arguments(self) -> list[str]:
+        """List the names that the constructor knows."""
+        variadic = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        own = inspect.signature(type(self).__init__).parameters
+        passed_on = any(p.kind is inspect.Parameter.VAR_KEYWORD for p in own.values())
+        known = {**own, **(inspect.signature(Layer.__init__).parameters if passed_on else {})}
+        return [name for name, p in known.items() if name != "self" and p.kind not in variadic]
 
     def __repr__(self) -> str:
         return f"<{self}: {self.input_shape} -> {self.output_shape}, {self.dtype}>"

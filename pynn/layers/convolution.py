@@ -68,7 +68,7 @@ class Convolving(Spatial):
         )
         self.dilation_rate = spatial.per_axis(dilation_rate, f"{who}: dilation_rate", self.axes)
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = checks.flag(use_bias, f"{type(self).__name__}: use_bias")
         self.bias_initializer = initializers.get(bias_initializer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
 

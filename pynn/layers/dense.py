@@ -88,7 +88,7 @@ class Dense(Layer):
         )
         self.units = checks.whole(units, "Dense: units")
         self.activation = activations.get(activation)
-        self.use_bias = use_bias
+        self.use_bias = checks.flag(use_bias, "Dense: use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)

@@ -71,7 +71,7 @@ class Embedding(Layer):
         self.output_dim = checks.whole(output_dim, f"{who}: output_dim")
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
-        self.mask_zero = mask_zero
+        self.mask_zero = checks.flag(mask_zero, f"{who}: mask_zero")
 
     def build(self, input_shape: Shape) -> None:
         self.embeddings = self.add_weight(

@@ -67,7 +67,7 @@ class UnitsCell(Cell):
         who = type(self).__name__.removesuffix("Cell")
         self.units = checks.whole(units, f"{who}: units")
         self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
+        self.use_bias = checks.flag(use_bias, f"{who}: use_bias")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.recurrent_initializer = initializers.get(recurrent_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
@@ -234,7 +234,7 @@ class LSTMCell(GatedCell):
         **options: Any,
     ) -> None:
         super().__init__(units, activation, recurrent_activation, **options)
-        self.unit_forget_bias = bool(unit_forget_bias)
+        self.unit_forget_bias = checks.flag(unit_forget_bias, "LSTM: unit_forget_bias")
 
     def add_bias(self, shape: Shape) -> Variable:
         bias = super().add_bias(shape)
@@ -290,7 +290,7 @@ class GRUCell(GatedCell):
         **options: Any,
     ) -> None:
         super().__init__(units, activation, recurrent_activation, **options)
-        self.reset_after = bool(reset_after)
+        self.reset_after = checks.flag(reset_after, "GRU: reset_after")
 
     def add_bias(self, shape: Shape) -> Variable:
         return super().add_bias((2, *shape) if self.reset_after else shape)

@@ -143,7 +143,7 @@ class Lookup(Encoder):
         self.num_oov_indices = checks.whole(num_oov_indices, f"{who}: num_oov_indices", 0)
         self.mask_token = mask_token
         self.oov_token = self.default_oov if oov_token is None else oov_token
-        self.invert = bool(invert)
+        self.invert = checks.flag(invert, f"{who}: invert")
         if self.invert and (output_mode != "int" or self.num_oov_indices > 1):
             raise ValueError(
                 f"{who}: invert goes with output_mode='int' and at most one num_oov_indices"

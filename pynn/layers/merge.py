@@ -231,7 +231,7 @@ class Dot(Merge):
         if isinstance(found, tuple) and len(found) != 2:
             raise ValueError(f"Dot: axes expects one axis or two, got {axes}")
         self.axes = found
-        self.normalize = normalize
+        self.normalize = checks.flag(normalize, "Dot: normalize")
 
     def forward(self, inputs: Sequence[Tensor]) -> Tensor:
         places = self.places([x.shape for x in inputs])

@@ -54,8 +54,8 @@ class Normalizer(Layer):
         who = type(self).__name__
         self.axis = checks.axes(axis, f"{who}: axis")
         self.epsilon = checks.positive(epsilon, f"{who}: epsilon")
-        self.center = center
-        self.scale = scale
+        self.center = checks.flag(center, f"{who}: center")
+        self.scale = checks.flag(scale, f"{who}: scale")
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pynn import ops
+from pynn import checks, ops
 from pynn._native import Tensor
 from pynn.layers import spatial
 from pynn.layers.spatial import Spatial
@@ -192,7 +192,7 @@ class GlobalPooling(Spatial):
 
     def __init__(self, keepdims: bool = False, **options: Any) -> None:
         super().__init__(**options)
-        self.keepdims = bool(keepdims)
+        self.keepdims = checks.flag(keepdims, f"{type(self).__name__}: keepdims")
 
     @property
     def space(self) -> Shape:

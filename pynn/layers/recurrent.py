@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from pynn import ops
+from pynn import checks, ops
 from pynn._native import Recorder, Tensor
 from pynn.control import scan
 from pynn.layers.base import Layer
@@ -98,11 +98,12 @@ class RNN(Layer):
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        self.cell = checked_cell(cell, f"{type(self).__name__}: cell")
-        self.return_sequences = bool(return_sequences)
-        self.return_state = bool(return_state)
-        self.go_backwards = bool(go_backwards)
-        self.stateful = bool(stateful)
+        who = type(self).__name__
+        self.cell = checked_cell(cell, f"{who}: cell")
+        self.return_sequences = checks.flag(return_sequences, f"{who}: return_sequences")
+        self.return_state = checks.flag(return_state, f"{who}: return_state")
+        self.go_backwards = checks.flag(go_backwards, f"{who}: go_backwards")
+        self.stateful = checks.flag(stateful, f"{who}: stateful")
         self._memory = _Memory()
 
     @property

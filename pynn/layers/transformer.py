@@ -143,7 +143,7 @@ class TransformerEncoder(Layer):
         self.layer_norm_epsilon = checks.positive(layer_norm_epsilon, f"{who}: layer_norm_epsilon")
         self.kernel_initializer = initializers.get(kernel_initializer)
         self.bias_initializer = initializers.get(bias_initializer)
-        self.normalize_first = normalize_first
+        self.normalize_first = checks.flag(normalize_first, f"{who}: normalize_first")
 
     def build(self, input_shape: Shape) -> None:
         if len(input_shape) != 2 or input_shape[-1] % self.num_heads:

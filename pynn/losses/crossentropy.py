@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pynn import ops
+from pynn import checks, ops
 from pynn._native import Recorder
 from pynn.losses.base import (
     EPSILON,
@@ -65,7 +65,7 @@ class _Crossentropy(Loss):
             raise ValueError(
                 f"{self.name}: label_smoothing must lie from 0 to 1, got {label_smoothing}"
             )
-        self.from_logits = from_logits
+        self.from_logits = checks.flag(from_logits, f"{self.name}: from_logits")
         self.label_smoothing = label_smoothing
 
     def logits(self, y_pred: Tensor) -> Tensor | None:

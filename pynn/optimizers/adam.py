@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from pynn import ops
+from pynn import checks, ops
 from pynn.optimizers.base import Optimizer, registry
 from pynn.tensor import Tensor, Variable
 
@@ -97,7 +97,7 @@ class Adam(_Moments):
     ) -> None:
         clips = (clipvalue, clipnorm, global_clipnorm)
         super().__init__(learning_rate, beta_1, beta_2, epsilon, weight_decay, *clips, name)
-        self.amsgrad = amsgrad
+        self.amsgrad = checks.flag(amsgrad, f"{self.name}: amsgrad")
         if amsgrad:
             self.slots = (*self.slots, "largest")
 

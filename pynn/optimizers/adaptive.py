@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pynn import ops
+from pynn import checks, ops
 from pynn.optimizers.base import Optimizer, registry
 from pynn.tensor import Tensor, Variable
 
@@ -60,7 +60,7 @@ class RMSprop(Optimizer):
         self.rho = rho
         self.momentum = momentum
         self.epsilon = epsilon
-        self.centered = centered
+        self.centered = checks.flag(centered, f"{self.name}: centered")
         kept = {"mean_square": True, "mean": centered, "velocity": momentum > 0}
         self.slots = tuple(slot for slot, used in kept.items() if used)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pynn import checks
 from pynn.optimizers.base import Optimizer, registry
 from pynn.tensor import Tensor, Variable
 
@@ -51,7 +52,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate, weight_decay, clipvalue, clipnorm, global_clipnorm, name)
         self._require("momentum", 0 <= momentum <= 1, "from 0 to 1", momentum)
         self.momentum = momentum
-        self.nesterov = nesterov
+        self.nesterov = checks.flag(nesterov, f"{self.name}: nesterov")
         self.slots = ("velocity",) if momentum else ()
 
     def update(self, variable: Variable, gradient: Tensor, *slots: Variable, **_: Any) -> None:
