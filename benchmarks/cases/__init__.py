@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from benchmarks.cases import blocks, footprint, inference, kernels, networks, scaling, training
+from benchmarks.cases import (
+    blocks,
+    footprint,
+    inference,
+    kernels,
+    load,
+    networks,
+    scaling,
+    training,
+)
 from benchmarks.workload import Workload
 
 
@@ -23,5 +32,6 @@ def workloads(source: str, *, quick: bool) -> list[Workload]:
         *blocks.workloads(quick=quick),
         *inference.workloads(),
         *footprint.workloads(quick=quick),
+        *load.workloads(quick=quick),
         *scaling.workloads(quick=quick),
     ]

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchmarks import ROOT
 from benchmarks.blocks import Block
 from benchmarks.data import load
+from benchmarks.load import neighbours as busy_neighbours
 from benchmarks.networks import Data, Mlp
 from benchmarks.task import Measured, Task, Timed, Unsupported
 
@@ -101,6 +102,10 @@ class Peer:
     def forget(self) -> None:
         """Drop what was compiled, so that the next call is a first one."""
 
+    def use_threads(self, count: int) -> None:
+        """From here on work on that many threads."""
+        raise Unsupported("its threads are counted when it is loaded")
+
     # Kinds of workloads.
 
     def train(
@@ -168,6 +173,49 @@ class Peer:
         """Run one row through the network, as a Python program does that calls it in a loop."""
         row = np.random.default_rng(4).standard_normal((1, network.features), np.float32)
         return self.call(network, row, entry)
+
+    def loaded(
+        self,
+        network: Mlp,
+        batch_size: int,
+        steps: int,
+        seconds: float,
+        neighbours: int = 0,
+        crowd: int = 1,
+    ) -> Task:
+        """Measure how many times as long training takes under load.
+
+        Load is a number of busy processes, or ``crowd`` times as many threads as there are
+        processors. Times are means over some ``seconds``, as the system shares out the processors
+        in slices of milliseconds.
+        """
+        self._require(network)
+        trainer = self.trainer(network, load(steps * batch_size, network), batch_size)
+        if crowd > 1:
+            self.use_threads(self.threads)  # says whether it can
+        best = float("inf")  # without load, in all turns
+
+        def mean() -> float:
+            trainer.fit(1, True)
+            start, count, taken = time.perf_counter(), 0, 0.0
+            while taken < seconds:
+                trainer.fit(1, True)
+                count, taken = count + 1, time.perf_counter() - start
+            return taken / count
+
+        def measure() -> float:
+            nonlocal best
+            best = min(best, mean())
+            if crowd == 1:
+                with busy_neighbours(neighbours):
+                    return mean() / best
+            self.use_threads(crowd * self.threads)
+            try:
+                return mean() / best
+            finally:
+                self.use_threads(self.threads)
+
+        return Measured(measure)
 
     def idle_cpu(self, network: Mlp) -> Task:
         """Measure the share of a core in use from 1 ms after work on."""

@@ -27,13 +27,16 @@ class Pynn(Peer):
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        pynn.set_num_threads(threads)
+        self.use_threads(threads)
         self.lacks = {}
 
     @property
     def version(self) -> str:
         """Return the version and the instruction set in use."""
         return f"{pynn.__version__} ({pynn._native.isa()})"
+
+    def use_threads(self, count: int) -> None:
+        pynn.set_num_threads(count)
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return PynnTrainer(network, data, batch_size)

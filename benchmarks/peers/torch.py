@@ -47,7 +47,10 @@ class Torch(Peer):
 
     def __init__(self, threads: int) -> None:
         super().__init__(threads)
-        torch.set_num_threads(threads)
+        self.use_threads(threads)
+
+    def use_threads(self, count: int) -> None:
+        torch.set_num_threads(count)
 
     def trainer(self, network: Mlp, data: Data, batch_size: int) -> Trainer:
         return TorchTrainer(network, data, batch_size, compiled=False)
