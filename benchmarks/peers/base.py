@@ -103,8 +103,8 @@ class Peer:
         """Drop what was compiled, so that the next call is a first one."""
 
     def use_threads(self, count: int) -> None:
-        """From here on work on that many threads."""
-        raise Unsupported("its threads are counted when it is loaded")
+        """From here on work on that many threads, if that can be changed once they run."""
+        raise Unsupported
 
     # Kinds of workloads.
 
