@@ -205,6 +205,7 @@ COMPOSED_CASES: list[Case] = [
     *[(name, getattr(np, name), (X / 2,), {}) for name in ("tan", "sinh", "cosh", "exp2")],
     *[(name, getattr(np, name), (np.abs(X) + 0.1,), {}) for name in ("log2", "log10")],
     ("atan", np.arctan, (X * 2,), {}),
+    ("atan2", np.arctan2, (X * 2, X[0] + 0.7), {}),
     ("asin", np.arcsin, (X / 2.1,), {}),
     ("acos", np.arccos, (X / 2.1,), {}),
     ("asinh", np.arcsinh, (X * 9,), {}),

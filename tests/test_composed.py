@@ -37,6 +37,29 @@ def test_inverses_of_the_sine_and_its_kin() -> None:
     check_gradient(ops.atan, np.array([1e3, -2.0, 1.01, 0.99]))
 
 
+def test_the_angle_of_a_point() -> None:
+    limits = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-310, 1e308, -1e308, 1.0, -1.0]
+    edges = np.array(limits)
+    np.testing.assert_allclose(
+        ops.atan2(edges[:, None], edges), np.arctan2(edges[:, None], edges), rtol=4e-16
+    )
+    angles = np.linspace(-np.pi, np.pi, 1001)[:, None]
+    y, x = (f(angles) * [1e-9, 0.3, 7.0, 1e12] for f in (np.sin, np.cos))
+    np.testing.assert_allclose(ops.atan2(y, x), np.arctan2(y, x), rtol=6e-16)
+    single = ops.atan2(y.astype("float32"), x.astype("float32"))
+    assert single.dtype == np.float32
+    expected = np.arctan2(*(c.astype("float32").astype("float64") for c in (y, x)))
+    np.testing.assert_allclose(single, expected, rtol=4e-7)
+    y, x = np.array([0.3, 0.3, -2.0, -0.1, 1.0, 0.0, 0.0]), np.array([1, -0.2, 1, -3, 1, -1, 2.0])
+    check_gradient(ops.atan2, y[:5], x[:5])
+    check_gradient(lambda x: ops.atan2(np.zeros(2), x), x[5:])
+    with Recorder() as recorder:
+        t = recorder.input((2,), "float64")
+        (slope,) = recorder.gradient(ops.atan2(t, x[5:]), [t])
+        assert slope is not None
+        np.testing.assert_allclose(recorder.compile([slope])(y[5:])[0], 1 / x[5:])
+
+
 def test_clip_lets_the_gradient_through_at_its_bounds() -> None:
     with Recorder() as recorder:
         x = recorder.input((5,), "float64")

@@ -14,6 +14,7 @@ __all__ = [
     "asin",
     "asinh",
     "atan",
+    "atan2",
     "atanh",
     "cosh",
     "exp2",
@@ -64,9 +65,57 @@ def atan(x: Any) -> Any:
     >>> pynn.ops.atan([0.0, 1.0]).round(4)
     array([0.    , 0.7854], dtype=float32)
     """
-    size = ops.where(ops.less(x, 0), ops.negative(x), x)  # with a slope at 0, unlike abs
+    size = _length(x)
     steep = ops.greater(size, 1)
-    t = ops.where(steep, ops.reciprocal(ops.where(steep, size, 1.0)), size)
+    angle = _acute(ops.where(steep, ops.reciprocal(ops.where(steep, size, 1.0)), size))
+    angle = ops.where(steep, ops.subtract(math.pi / 2, angle), angle)
+    return ops.where(ops.less(x, 0), ops.negative(angle), angle)
+
+
+def atan2(y: Any, x: Any) -> Any:
+    """Return the angle in radians, from -pi to pi, from the positive x-axis to the point (x, y).
+
+    Zeros have signs, and infinite coordinates directions, as in NumPy's ``arctan2``.
+
+    Parameters
+    ----------
+    y, x : array_like
+        They broadcast.
+
+    Returns
+    -------
+    ndarray or Tensor
+
+    Examples
+    --------
+    >>> import pynn
+    >>> pynn.ops.atan2([1.0, 1.0, -1.0], [1.0, -1.0, -1.0]).round(4)
+    array([ 0.7854,  2.3562, -2.3562], dtype=float32)
+    """
+    height, width = _length(y), _length(x)
+    steep = ops.greater(height, width)
+    small, large = ops.where(steep, width, height), ops.where(steep, height, width)
+    diagonal, nowhere = isinf(ops.minimum(height, width)), ops.equal(large, 0)
+    small = ops.where(diagonal, 1.0, small)
+    large = ops.where(ops.logical_or(diagonal, nowhere), 1.0, large)
+    angle = _acute(ops.divide(small, large))
+    angle = ops.where(steep, ops.subtract(math.pi / 2, angle), angle)
+    angle = ops.where(_negative(x), ops.subtract(math.pi, angle), angle)
+    return ops.where(_negative(y), ops.negative(angle), angle)
+
+
+def _length(x: Any) -> Any:
+    """Return the absolute value, with a slope at 0."""
+    return ops.where(ops.less(x, 0), ops.negative(x), x)
+
+
+def _negative(x: Any) -> Any:
+    """Return whether the sign is a minus, which zeros have, too."""
+    return ops.logical_or(ops.less(x, 0), ops.less(ops.reciprocal(x), 0))
+
+
+def _acute(t: Any) -> Any:
+    """Return the angle whose tangent is t, from 0 to 1."""
     # A guess g within 0.004 of atan(t), and the tangent d of what is left:
     # atan(t) = g + atan(d) with d = (t - tan g) / (1 + t tan g).
     guess = ops.multiply(t, ops.subtract(math.pi / 4 + 0.273, ops.multiply(t, 0.273)))
@@ -76,9 +125,7 @@ def atan(x: Any) -> Any:
     )
     squared = ops.square(d)
     series = ops.add(ops.multiply(squared, ops.subtract(ops.multiply(squared, 0.2), 1 / 3)), 1)
-    angle = ops.add(guess, ops.multiply(d, series))
-    angle = ops.where(steep, ops.subtract(math.pi / 2, angle), angle)
-    return ops.where(ops.less(x, 0), ops.negative(angle), angle)
+    return ops.add(guess, ops.multiply(d, series))
 
 
 def asin(x: Any) -> Any:
