@@ -16,8 +16,8 @@ constexpr std::size_t at(SlotId slot) { return static_cast<std::size_t>(slot); }
 // Of a larger right operand, in bytes, each thread had better read the columns that it computes
 // than all of them for its rows.
 constexpr std::int64_t kLargest = 512 * 1024;
-// A right operand that is not row-major is laid out anew by every thread of a region, where else
-// they share that: up to so many elements it costs less than waiting for each other.
+// A right operand that is not row-major, or rounded, is laid out anew by every thread of a region,
+// where else they share that: up to so many elements it costs less than waiting for each other.
 constexpr std::int64_t kLaidOutAgain = 16 * 1024;
 // A run of rows is a multiple of so many: a few cache lines of anything.
 constexpr std::int64_t kRows = 8;
@@ -36,9 +36,9 @@ std::int64_t batch_rows(const Program& program) {
 bool cuts_well(const Program& program, const Step& step) {
   if (!step.op->is(kProduct)) return true;
   const Slot& right = program.slots[at(step.inputs[1])];
-  const bool packed = step.attrs.dtype == DType::bf16;  // by all threads for all
-  return !packed && static_cast<std::int64_t>(right.layout.bytes()) <= kLargest &&
-         (right.layout.strides.back() == 1 || right.layout.size() <= kLaidOutAgain);
+  const bool as_it_lies = right.layout.strides.back() == 1 && step.attrs.dtype != DType::bf16;
+  return static_cast<std::int64_t>(right.layout.bytes()) <= kLargest &&
+         (as_it_lies || right.layout.size() <= kLaidOutAgain);
 }
 
 class RegionFormer {
