@@ -124,6 +124,17 @@ using FiniteFn = bool (*)(std::size_t n, const void* x);
 using TransposeFn = void (*)(std::size_t rows, std::size_t cols, const void* x, std::ptrdiff_t ldx,
                              void* y, std::ptrdiff_t ldy);
 
+// Runs of memory that C's reader will read next.
+struct Ahead {
+  static constexpr int kRuns = 4;
+  struct Run {
+    const char* data;
+    std::int64_t bytes;
+  };
+  Run runs[kRuns];
+  int count = 0;
+};
+
 // C(m, n) = activation(A(m, k) B(k, n) + bias(n)), or activation(C + A B) when `accumulate`.
 // Strides in elements; C's column stride is 1. Every element of C is one chain of fused
 // multiply-adds over k in an order that depends on k alone: the bits do not depend on how a caller
@@ -144,6 +155,7 @@ struct Gemm {
   // Where there are several stretches, k is the length of one: A's columns lie in runs a_stretch
   // elements apart, as a patch of an image does, and B, of stretches * k rows, has b_col = 1.
   std::int64_t stretches = 1, a_stretch = 0;
+  const Ahead* ahead = nullptr;  // gemm_pairs asks for it while it multiplies; null: for nothing
 };
 using GemmFn = void (*)(const Gemm&);
 using GemmWorkspaceFn = std::size_t (*)(const Gemm&);

@@ -140,6 +140,7 @@ struct Chain : BlockConsumer {
   void run_bound(const void* values) const;
   void launch() const;
   void consume(const MatrixBlock& block, const View& values) const override;
+  kernels::Ahead reads(const MatrixBlock& block) const override;
 };
 
 // Turns the instructions of a chain into machine code if there is an assembler that has them all.

@@ -372,6 +372,21 @@ void Chain::launch() const {
   });
 }
 
+kernels::Ahead Chain::reads(const MatrixBlock& block) const {
+  kernels::Ahead ahead;
+  if (block.columns != shape.back()) return ahead;
+  for (const Operand& o : operands) {
+    if (!o.flat || o.scalar || o.data == nullptr) continue;
+    const auto item = static_cast<std::int64_t>(o.item);
+    const char* const data = o.data + o.shift.now() + block.row * block.columns * item;
+    const auto known = [&](const kernels::Ahead::Run& r) { return r.data == data; };
+    if (std::any_of(ahead.runs, ahead.runs + ahead.count, known)) continue;
+    ahead.runs[ahead.count++] = {data, block.rows * block.columns * item};
+    if (ahead.count == kernels::Ahead::kRuns) break;
+  }
+  return ahead;
+}
+
 void Chain::consume(const MatrixBlock& block, const View& values) const {
   if (is_bound() && block.rows * block.columns == elements && values.contiguous())
     return run_bound(values.data);

@@ -87,6 +87,8 @@ class BlockConsumer {
  public:
   virtual ~BlockConsumer() = default;
   virtual void consume(const MatrixBlock& block, const View& values) const = 0;
+  // What it will read beside the values, as far as that lies in runs.
+  virtual kernels::Ahead reads(const MatrixBlock&) const { return {}; }
 };
 
 // Prepared work: pointers, sizes and cuts into chunks are decided, calling it only computes.

@@ -169,6 +169,11 @@ void PairProduct::multiply(std::int64_t block, std::int64_t product, const std::
         g.c = static_cast<float*>(g.c) + (product * whole_.m + i) * whole_.c_row + j;
       }
       if (g.bias != nullptr) g.bias = static_cast<const float*>(g.bias) + j;
+      kernels::Ahead ahead;
+      if (consumer_) {
+        ahead = consumer_->reads({i, g.m, j, g.n});
+        g.ahead = &ahead;
+      }
       kernels::table().gemm_pairs(g);
       finish(g);
       for (std::int64_t r = 0; rounded_ != nullptr && r < g.m; ++r)

@@ -137,6 +137,17 @@ TEST_CASE("chains in machine code compute what the kernels of their rows compute
   check_rows<double>();
 }
 
+TEST_CASE("a chain tells which runs it reads beside a block of whole rows") {
+  Update<float> u("relu_grad", {11, 37});
+  const auto consumer = prepare_consumer(u.spec(true));
+  const kernels::Ahead ahead = consumer->reads({4, 7, 0, 37});
+  REQUIRE(ahead.count == 2);  // each once, though it is also written
+  for (int i = 0; i < 2; ++i) CHECK(ahead.runs[i].bytes == 7 * 37 * 4);
+  CHECK(ahead.runs[0].data == reinterpret_cast<const char*>(u.m.data() + 4 * 37));
+  CHECK(ahead.runs[1].data == reinterpret_cast<const char*>(u.x.data() + 4 * 37));
+  CHECK(consumer->reads({4, 7, 16, 21}).count == 0);
+}
+
 TEST_CASE("a chain of too many values for the registers runs without machine code") {
   constexpr int kValues = 40;
   std::vector<float> x = numbers<float>(1000, 1), y(1000);

@@ -185,6 +185,23 @@ TEST_CASE("the bits of a product of pairs do not depend on how it is cut into bl
   });
 }
 
+TEST_CASE("what a product of pairs asks for ahead changes no bit and may end anywhere") {
+  for_each_isa([](const Table& table) {
+    std::vector<char> near(100), far(100'000);
+    const pynn::kernels::Ahead ahead{{{near.data(), 100}, {nullptr, 0}, {far.data(), 100'000}}, 3};
+    for (const auto& [m, n, k] : kShapes) {
+      const auto x = random_values<float>(m * k, 1), y = random_values<float>(k * n, 2);
+      const Operands operands(table, m, n, k, true, false, x.data(), y.data());
+      std::vector<float> plain(static_cast<std::size_t>(m * n)), asking = plain;
+      table.gemm_pairs(operands.product(plain.data()));
+      Gemm g = operands.product(asking.data());
+      g.ahead = &ahead;
+      table.gemm_pairs(g);
+      CHECK(pynn::test::same_bits(plain, asking));
+    }
+  });
+}
+
 TEST_CASE("a NaN among pairs reaches its own row and column and no other") {
   for_each_isa([](const Table& table) {
     constexpr std::int64_t m = 20, n = 37, k = 19;

@@ -33,10 +33,29 @@ constexpr PairTiles kPairTiles{std::make_integer_sequence<int, kPairVectors>{}};
 // A panel of B of so many pairs stays in L2.
 constexpr std::int64_t kPairBlock = 512;
 
+// What is still to be asked for, some lines with each tile.
+struct Asking {
+  const Ahead* ahead;
+  int run = 0;
+  std::int64_t at = 0;
+
+  const char* next(std::int64_t lines) {
+    if (ahead == nullptr || run == ahead->count) return nullptr;
+    const char* const from = ahead->runs[run].data + at;
+    at += lines * kLine;
+    if (at >= ahead->runs[run].bytes) {
+      at = 0;
+      ++run;
+    }
+    return from;
+  }
+};
+
 void gemm_pairs(const Gemm& g) {
   constexpr std::int64_t L = kLanes<float>, kWidth = kPairVectors * L;
   const auto a = static_cast<const std::uint32_t*>(g.a), b = static_cast<const std::uint32_t*>(g.b);
   const auto bias = static_cast<const float*>(g.bias);
+  Asking asking{g.ahead};
   for (std::int64_t j = 0; j < g.n; j += kWidth) {
     const std::int64_t cols = g.n - j < kWidth ? g.n - j : kWidth;
     const std::int64_t vectors = (cols + L - 1) / L;
@@ -59,6 +78,7 @@ void gemm_pairs(const Gemm& g) {
         const std::int64_t row = g.m * i / tiles, rows = g.m * (i + 1) / tiles - row;
         t.a = a + row * g.a_row + p * g.a_col;
         t.c = c + row * g.c_row;
+        t.ahead = vectors == kPairVectors ? asking.next(t.k) : nullptr;
         t.start = from_c ? t.c : bias ? bias + j : nullptr;
         kPairTiles.fn[vectors - 1][rows - 1](t);
       }

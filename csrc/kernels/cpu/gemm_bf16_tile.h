@@ -12,6 +12,7 @@ namespace {
 // Without an instruction for pairs both halves of every vector of B stay in registers.
 inline constexpr int kPairVectors = kDotsPairs ? 4 : 2;
 inline constexpr int kPairRows = 12;
+inline constexpr std::int64_t kLine = 64;  // of the cache, in bytes
 constexpr int max_pair_rows(int vectors) {
   const int rows = (kRegisters == 32 ? 24 : 8) / vectors;
   return rows < kPairRows ? rows : kPairRows;
@@ -28,6 +29,7 @@ struct PairTile {
   std::int64_t k;     // pairs
   std::size_t lanes;  // used in the last vector
   bool relu;
+  const char* ahead;  // a line for each pair of k that will be read soon, or null
 };
 using PairTileFn = void (*)(const PairTile&);
 
@@ -54,7 +56,7 @@ void pair_tile(const PairTile& t) {
 #pragma GCC unroll 4
   for (int g = 0; g < kGroups; ++g) a[g] = t.a + 3 * g * a_row;
   const std::uint32_t* b = t.b;
-  for (std::int64_t q = t.k; q > 0; --q) {
+  const auto multiply = [&]() __attribute__((always_inline)) {
     Pairs row[N];
 #pragma GCC unroll 4
     for (int j = 0; j < N; ++j) row[j] = load(b + j * L);
@@ -67,7 +69,18 @@ void pair_tile(const PairTile& t) {
     b += kPairVectors * L;
 #pragma GCC unroll 4
     for (int g = 0; g < kGroups; ++g) a[g] += a_col;
+  };
+  std::int64_t q = t.k;
+  if constexpr (N == kPairVectors) {
+    // One at a time: many at once would keep the tile waiting.
+    if (const char* line = t.ahead) {
+      for (; q > 0; --q, line += kLine) {
+        __builtin_prefetch(line);
+        multiply();
+      }
+    }
   }
+  for (; q > 0; --q) multiply();
 
 #pragma GCC unroll 16
   for (int i = 0; i < R; ++i) {
