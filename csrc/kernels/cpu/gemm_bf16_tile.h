@@ -72,10 +72,11 @@ void pair_tile(const PairTile& t) {
   };
   std::int64_t q = t.k;
   if constexpr (N == kPairVectors) {
-    // One at a time: many at once would keep the tile waiting.
+    // One at a time, as many at once would keep the tile waiting, and no nearer than L2, as B is
+    // in L1.
     if (const char* line = t.ahead) {
       for (; q > 0; --q, line += kLine) {
-        __builtin_prefetch(line);
+        __builtin_prefetch(line, 0, 2);
         multiply();
       }
     }
