@@ -175,6 +175,9 @@ void Pool::wait_for_workers(std::uint64_t settled) {
 }
 
 void Pool::work() noexcept {
+#ifdef __linux__
+  pthread_setname_np(pthread_self(), "pynn");  // in debuggers, profilers and top
+#endif
   unsigned long mode = float_mode();
   for (;;) {
     std::int64_t left = 0;
