@@ -61,9 +61,10 @@ void record_halves(ProgramRecorder& recorder, const Step& step) {
 }  // namespace
 
 void split_k(Program& program) {
-  const std::vector<Step> steps = program.steps;
-  if (std::none_of(steps.begin(), steps.end(), [&](const Step& s) { return pays(program, s); }))
+  if (std::none_of(program.steps.begin(), program.steps.end(),
+                   [&](const Step& step) { return pays(program, step); }))
     return;
+  const std::vector<Step> steps = program.steps;
   const auto recorder = std::make_shared<ProgramRecorder>(std::move(program));
   std::vector<Step> ordered;
   for (const Step& step : steps) {
